@@ -1,0 +1,152 @@
+"""``wholecloth examine``: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wholecloth.cli.watch import Watch
+from wholecloth.errors import AgeDoubt, InputRefused
+from wholecloth.share import words
+
+_PATH = click.Path(path_type=Path)
+
+
+class ManyValued(click.Command):
+    """Lets several paths follow ``--among`` and ``--finding``, as in ``--among a/ b/ c.jpg``."""
+
+    many = ("--among", "--finding")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Repeat the option before each of its further values."""
+        out: list[str] = []
+        open_option: str | None = None
+        fresh = False
+        for position, arg in enumerate(args):
+            if arg == "--":
+                out += args[position:]
+                break
+            if arg.startswith("-") and len(arg) > 1:
+                open_option = arg if arg in self.many else None
+                fresh = open_option is not None
+            elif open_option and not fresh:
+                out.append(open_option)
+            else:
+                fresh = False
+            out.append(arg)
+        return super().parse_args(ctx, out)
+
+
+@click.command(
+    cls=ManyValued,
+    epilog=(
+        "Example:  wholecloth examine published.jpg --among photos/ --out case-12/\n\n"
+        "Exit codes: 0 done (whatever was found), 2 command line, 3 input refused, 1 our fault."
+    ),
+)
+@click.argument("published", nargs=-1, required=True, type=_PATH)
+@click.option(
+    "--among",
+    multiple=True,
+    type=_PATH,
+    help="Files and folders that may hold the original; folders are read recursively.",
+)
+@click.option("--out", type=_PATH, help="Folder for the results. Default: ./NAME.wholecloth/")
+@click.option(
+    "--finding",
+    "findings",
+    multiple=True,
+    type=_PATH,
+    help="JSON or TOML files with what only a person or a platform can say; "
+    "see `wholecloth finding --help`.",
+)
+@click.option("--replace", is_flag=True, help="Overwrite an earlier record in the output folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+@click.option("--quiet", is_flag=True, help="No progress and no notice; print only the summary.")
+@click.option(
+    "--age-doubt",
+    is_flag=True,
+    help="The person may be under 18: examine nothing, keep nothing, show where to report.",
+)
+def examine(
+    published: tuple[Path, ...],
+    among: tuple[Path, ...],
+    out: Path | None,
+    findings: tuple[Path, ...],
+    replace: bool,
+    as_json: bool,
+    quiet: bool,
+    age_doubt: bool,
+) -> int:
+    """Find the original of each PUBLISHED picture among candidates and prove the edit.
+
+    Says which candidate is the original and how sure the geometry is, whether and where the
+    published picture was edited, what was found about the method, and which DISARM outcome the
+    evidence reaches. Writes record.json, report.html and figures.
+
+    The effect of an edit is never decided here: bring it as a --finding. Do not use this where
+    the person may be under 18; while it runs, the key "a" stops it and removes what it wrote.
+    """
+    if age_doubt:
+        raise AgeDoubt(str(published[0]), "doubt about age", " ".join(w for w in words.ROUTES if w))
+    if not (as_json or quiet):
+        click.echo(words.BEFORE_DECODING.format(count=len(published)), err=True)
+    from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
+    from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
+    from wholecloth.share import terminal  # noqa: PLC0415
+
+    said = workflow.read_findings(findings)
+    candidates = workflow.candidates_of(among, bool(said))
+    taken: set[str] = set()
+    items: list[dict[str, Any]] = []
+    code = 0
+    made: list[workflow.Examined] = []
+    with WorkerPool() as pool, Watch(quiet=quiet or as_json) as watch:
+        try:
+            for path in published:
+                name = workflow.folder_name(path, taken)
+                folder = Path(name) if out is None else out if len(published) == 1 else out / name
+                try:
+                    done = workflow.examine_one(
+                        path,
+                        among,
+                        candidates,
+                        said,
+                        pool,
+                        out=folder,
+                        replace=replace,
+                        progress=watch,
+                    )
+                except InputRefused as error:
+                    if len(published) == 1:
+                        raise
+                    code = error.exit_code
+                    items.append({"published": str(path), "error": error.as_dict()})
+                    continue
+                made.append(done)
+                items.append({"published": str(path), "folder": str(folder), "record": done.record})
+        except AgeDoubt:
+            workflow.withdraw(made)
+            raise
+    if len(published) > 1 and out is not None:
+        workflow.write_summary(out, items)
+    if as_json:
+        document = items[0]["record"] if len(published) == 1 else {"items": items}
+        json.dump(document, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return code
+    for item in items:
+        if "error" in item:
+            said_no = {k: words.plain(v) for k, v in item["error"].items()}
+            line = f"{said_no['item']}: {said_no['reason']} - {said_no['remedy']}"
+            click.echo(line, err=True)
+        else:
+            click.echo(terminal.summary(item["record"], item["published"], item["folder"]))
+            click.echo()
+    if len(published) > 1:
+        click.echo(terminal.overview(items))
+    return code

@@ -1,0 +1,86 @@
+"""The program: command groups, and errors mapped to exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import NoReturn
+
+import click
+
+from wholecloth import __version__
+from wholecloth.cli.examine import examine
+from wholecloth.cli.finding import finding
+from wholecloth.cli.signals import signals
+from wholecloth.errors import AgeDoubt, WholeclothError
+from wholecloth.share import words
+
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
+    epilog="Example:  wholecloth examine published.jpg --among photos/",
+)
+@click.version_option(__version__, message="wholecloth %(version)s")
+def program() -> None:
+    """Find the original of a published picture, prove and localise the edit, weigh how it was made.
+
+    Nothing leaves this machine.  The effect of an edit is never decided by the program.
+    """
+
+
+program.add_command(examine)
+program.add_command(finding)
+program.add_command(signals)
+
+
+def run() -> NoReturn:
+    """Entry point of the ``wholecloth`` command.
+
+    Exit codes: 0 done, 1 our fault, 2 the command line itself, 3 input refused, 4 verification
+    failed, 5 something is not installed, 130 stopped with Ctrl-C.
+    """
+    as_json = "--json" in sys.argv
+    try:
+        code = program.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        _refuse(as_json, "command line", error.format_message(), "see --help")
+        sys.exit(2)
+    except AgeDoubt as doubt:
+        if as_json:
+            print(json.dumps({"error": doubt.as_dict()}))
+        else:
+            print("\n".join(("Stopped: doubt about age.", *words.ROUTES)))
+        sys.exit(doubt.exit_code)
+    except WholeclothError as error:
+        _refuse(as_json, error.item, error.reason, error.remedy)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _refuse(as_json, "run", "stopped; nothing half-written was left", "run it again")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        _refuse(
+            as_json,
+            "wholecloth",
+            f"a fault of ours ({type(error).__name__}: {error})",
+            "please report it with the command used; WHOLECLOTH_DEBUG=1 shows the trace",
+        )
+        if os.environ.get("WHOLECLOTH_DEBUG"):
+            raise
+        sys.exit(1)
+
+
+def _refuse(as_json: bool, item: str, reason: str, remedy: str) -> None:
+    if as_json:
+        print(json.dumps({"error": {"item": item, "reason": reason, "remedy": remedy}}))
+        return
+    line = f"{words.plain(item)}: {words.plain(reason)}"
+    print(line + (f" - {words.plain(remedy)}" if remedy else ""), file=sys.stderr)

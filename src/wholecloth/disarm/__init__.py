@@ -1,0 +1,1 @@
+"""The DISARM framework as far as we decide between its techniques: ids, names, conditions."""

@@ -1,0 +1,165 @@
+"""From the paths a person gives to sources worth decoding, with everything left out named."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO, Literal, cast
+
+from wholecloth.errors import UnreadableMedia
+from wholecloth.intake.sniff import HEAD_BYTES, sniff
+from wholecloth.model.media import Source
+
+SkipKind = Literal["not_a_picture", "duplicate", "own_output", "unread"]
+"""Only ``unread`` leaves open that an original was among what was skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A candidate that was not examined."""
+
+    name: str
+    reason: str
+    kind: SkipKind
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What the paths held."""
+
+    sources: tuple[Source, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def file_source(path: Path, name: str | None = None) -> Source:
+    """A source over a regular file; its size is taken now, its bytes when opened.
+
+    Raises:
+        UnreadableMedia: missing, not a regular file, or not permitted.
+    """
+    shown = name if name is not None else str(path)
+    try:
+        info = path.stat()
+    except OSError as error:
+        raise UnreadableMedia(
+            shown, f"cannot be opened ({error.strerror or error})", "check the name and permissions"
+        ) from error
+    if not stat.S_ISREG(info.st_mode):
+        what = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
+        raise UnreadableMedia(shown, f"is {what}", "give a picture file")
+    return Source(shown, info.st_size, partial(_open, path))
+
+
+def collect(paths: Iterable[Path]) -> Collected:
+    """Walk files and folders, in a stable order.
+
+    Links are followed once by real path; a link that leads back to a folder above it is named
+    and skipped.  Files of equal size are compared by SHA-256 and the later one skipped.
+    """
+    sources: list[Source] = []
+    skipped: list[Skipped] = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        for found, name in _walk(path, skipped):
+            real = os.path.realpath(found)
+            if real in seen:
+                skipped.append(Skipped(name, f"the same file as {seen[real]}", "duplicate"))
+                continue
+            seen[real] = name
+            source = _worth_decoding(found, name, skipped)
+            if source is not None:
+                sources.append(source)
+    return Collected(tuple(_distinct(sources, skipped)), tuple(skipped))
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, path.open("rb"))
+
+
+def _walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
+    if not top.is_dir():
+        yield top, str(top)
+        return
+    visited = {os.path.realpath(top)}
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+        except OSError as error:
+            reason = f"folder cannot be read ({error.strerror or error})"
+            skipped.append(Skipped(str(folder), reason, "unread"))
+            continue
+        if folder.name.endswith(".wholecloth") and any(e.name == "record.json" for e in entries):
+            skipped.append(Skipped(str(folder), "an earlier result of wholecloth", "own_output"))
+            continue
+        subfolders = []
+        for entry in entries:
+            path = folder / entry.name
+            if _is_folder(entry):
+                real = os.path.realpath(path)
+                if real in visited:
+                    reason = "a link back to a folder already read (loop)"
+                    skipped.append(Skipped(str(path), reason, "duplicate"))
+                else:
+                    visited.add(real)
+                    subfolders.append(path)
+            else:
+                yield path, str(path)
+        pending.extend(reversed(subfolders))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _worth_decoding(path: Path, name: str, skipped: list[Skipped]) -> Source | None:
+    try:
+        source = file_source(path, name)
+        with source.open() as stream:
+            head = stream.read(HEAD_BYTES)
+    except UnreadableMedia as error:
+        loop = path.is_symlink() and not path.exists()
+        reason = "a link that leads nowhere or to itself (loop)" if loop else error.reason
+        skipped.append(Skipped(name, reason, "duplicate" if loop else "unread"))
+        return None
+    except OSError as error:
+        skipped.append(Skipped(name, f"cannot be read ({error.strerror or error})", "unread"))
+        return None
+    kind = sniff(head, name)
+    if kind.kind == "picture":
+        return source
+    if kind.kind == "other":
+        skipped.append(Skipped(name, "not a picture", "not_a_picture"))
+    else:
+        skipped.append(Skipped(name, f"{kind.format}: {kind.remedy}", "unread"))
+    return None
+
+
+def _distinct(sources: list[Source], skipped: list[Skipped]) -> Iterator[Source]:
+    by_size: dict[int, list[Source]] = defaultdict(list)
+    for source in sources:
+        by_size[source.size].append(source)
+    digests: dict[str, str] = {}
+    for source in sources:
+        if len(by_size[source.size]) > 1:
+            try:
+                with source.open() as stream:
+                    digest = sha256(stream.read()).hexdigest()
+            except OSError:
+                digest = ""  # decoding will say what is wrong with it
+            if digest and digest in digests:
+                reason = f"identical to {digests[digest]}"
+                skipped.append(Skipped(source.name, reason, "duplicate"))
+                continue
+            digests[digest] = source.name
+        yield source

@@ -1,0 +1,24 @@
+"""What one file may cost.  One frozen value, recorded with every result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps on one decode; the defaults admit a 108-megapixel phone picture."""
+
+    file_bytes: int = 400 * 2**20
+    pixels: int = 120_000_000
+    memory_bytes: int = 4 * 2**30
+    """Address space of the decode worker."""
+    cpu_seconds: int = 40
+    wall_seconds: float = 60.0
+    min_side: int = 32
+    """A candidate with a shorter side cannot carry local features and is skipped by name."""
+    text_chars: int = 65_536
+    """Longer metadata texts are cut there, and the cut is noted."""
+
+
+DEFAULT = Limits()

@@ -1,0 +1,1 @@
+"""Tampering localisation: where the published picture departs from what its original predicts."""

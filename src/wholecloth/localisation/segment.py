@@ -1,0 +1,144 @@
+"""From block evidence to a pixel mask: minimum cut, component test, contour at full size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
+from wholecloth.localisation.evidence import Evidence
+from wholecloth.localisation.robust import F32
+from wholecloth.localisation.settings import Settings
+from wholecloth.model.media import Mask
+
+_CAPACITY = 256
+"""Capacities are integers in the solver; evidence is resolved to 1/256."""
+
+Flags = NDArray[np.bool_]
+
+
+def segment(found: Evidence, published_luma: F32, valid: Mask, settings: Settings) -> Mask:
+    """The changed pixels in the published frame."""
+    size = found.score.shape[::-1]
+    guide = np.asarray(cv2.resize(published_luma, size, interpolation=cv2.INTER_AREA), np.float32)
+    labels = minimum_cut(found.score, guide, settings.smoothness)
+    kept = _fill_holes(_believable(labels, found, settings), found.score, settings)
+    if not kept.any():
+        return np.zeros_like(valid)
+    return _contour(kept, found, valid, settings) & valid
+
+
+def minimum_cut(score: F32, guide: F32, smoothness: float) -> Flags:
+    """Binary Potts segmentation by maximum flow (Boykov & Jolly 2001; Dinic via SciPy).
+
+    ``guide`` lowers the price of a boundary where the picture itself has one.
+    """
+    h, w = score.shape
+    node = np.arange(h * w, dtype=np.int32).reshape(h, w)
+    right = smoothness * (0.35 + 0.65 * np.exp(-np.abs(np.diff(guide, axis=1)) / 12))
+    down = smoothness * (0.35 + 0.65 * np.exp(-np.abs(np.diff(guide, axis=0)) / 12))
+    source, sink = h * w, h * w + 1
+    flat = score.ravel()
+    up, no = np.flatnonzero(flat > 0), np.flatnonzero(flat < 0)
+    left, above = node[:, :-1].ravel(), node[:-1].ravel()
+    beside, below = node[:, 1:].ravel(), node[1:].ravel()
+    start: list[NDArray[np.integer]] = [left, beside, above, below, np.full(len(up), source), no]
+    end: list[NDArray[np.integer]] = [beside, left, below, above, up, np.full(len(no), sink)]
+    price: list[NDArray[np.floating]] = [
+        right.ravel(),
+        right.ravel(),
+        down.ravel(),
+        down.ravel(),
+        flat[up],
+        -flat[no],
+    ]
+    rows = np.concatenate(start).astype(np.int32)
+    cols = np.concatenate(end).astype(np.int32)
+    caps = np.rint(np.concatenate(price) * _CAPACITY).astype(np.int32)
+    graph = csr_array((caps, (rows, cols)), shape=(h * w + 2, h * w + 2))
+    graph.sort_indices()
+    flow = maximum_flow(graph, source, sink).flow
+    residual = csr_array(graph - flow)
+    residual.data = np.maximum(residual.data, 0)
+    residual.eliminate_zeros()
+    reached = breadth_first_order(residual, source, return_predecessors=False)
+    labels = np.zeros(h * w + 2, bool)
+    labels[reached] = True
+    return labels[: h * w].reshape(h, w)
+
+
+def _believable(labels: Flags, found: Evidence, settings: Settings) -> Flags:
+    """Keep components with enough area and evidence that are not tone or sharpness residue."""
+    count, marks, stats, _ = cv2.connectedComponentsWithStats(
+        labels.astype(np.uint8), connectivity=8
+    )
+    total = np.bincount(marks.ravel(), found.score.ravel(), count)
+    keep = np.zeros(count, bool)
+    for i in range(1, count):
+        area = int(stats[i, cv2.CC_STAT_AREA])
+        enough = area >= max(10, settings.min_area * labels.size)
+        if not enough or total[i] <= settings.min_sum or total[i] <= settings.min_mean * area:
+            continue
+        inside = marks == i
+        keep[i] = not _only_tone(inside, total[i] / area, found, settings)
+    return np.asarray(keep[marks])
+
+
+def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) -> bool:
+    structured = inside & (found.structured > 0.5)
+    if structured.sum() <= 0.3 * inside.sum():
+        return False
+    if np.median(found.ncc[structured]) <= settings.tone_ncc:
+        return False
+    return mean < settings.tone_mean or all(
+        np.median(np.abs(low[inside])) < level
+        for low, level in zip(found.low, settings.tone_levels, strict=True)
+    )
+
+
+def _fill_holes(kept: Flags, score: F32, settings: Settings) -> Flags:
+    """Enclosed gaps are part of the edit unless the evidence says they are untouched."""
+    h, w = kept.shape
+    count, marks, stats, _ = cv2.connectedComponentsWithStats(
+        (~kept).astype(np.uint8), connectivity=4
+    )
+    filled = kept.copy()
+    for i in range(1, count):
+        x, y, width, height, area = (int(v) for v in stats[i])
+        enclosed = x > 0 and y > 0 and x + width < w and y + height < h
+        if enclosed and area < settings.hole_share * kept.size:
+            hole = marks == i
+            if score[hole].mean() > settings.hole_mean:
+                filled[hole] = True
+    return filled
+
+
+def _contour(kept: Flags, found: Evidence, valid: Mask, settings: Settings) -> Mask:
+    """Blocks to pixels, then peel what is next to the outside and shows no evidence."""
+    h, w = valid.shape
+    soft = cv2.resize(cv2.GaussianBlur(kept.astype(np.float32), (0, 0), 0.8), (w, h))
+    rough = soft > 0.5
+    weak = pixel_evidence(found, (h, w)) < settings.peel_evidence
+    depth = cv2.distanceTransform(rough.astype(np.uint8), cv2.DIST_L2, 3)
+    low = weak & rough & (depth <= settings.peel_depth_px)
+    kernel = np.ones((3, 3), np.uint8)
+    low = cv2.morphologyEx(low.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+    _, marks = cv2.connectedComponents((~rough | low).astype(np.uint8), connectivity=4)
+    touching = np.unique(marks[~rough])
+    outside = np.isin(marks, touching[touching > 0]) & low
+    peeled = cv2.morphologyEx((rough & ~outside).astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    return np.asarray(cv2.medianBlur(peeled, 5) > 0)
+
+
+def pixel_evidence(found: Evidence, shape: tuple[int, int]) -> F32:
+    """Normalised residual energy per pixel, 3×3 smoothed; for the contour only."""
+    h, w = shape
+    total = np.zeros(shape, np.float32)
+    for c in range(3):
+        base = 0.30 * found.expected_detail if c == 0 else np.float32(0.8)
+        expected = cv2.resize(found.expected[c] * np.float32(1.5) + base, (w, h))
+        smooth = cv2.blur(found.difference[c], (3, 3))
+        total += smooth * smooth / expected
+    return total

@@ -1,0 +1,59 @@
+"""Which published pixels can be compared at all."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wholecloth.model.comparison import Homography
+from wholecloth.model.media import RGB, Mask
+from wholecloth.registration.warp import support
+
+_LEVELS, _SHARE, _MARGIN = 10, 0.985, 4
+
+
+def comparable(original_shape: tuple[int, int], homography: Homography, published: RGB) -> Mask:
+    """Covered by the warped original, two pixels inside its edge, and not a uniform frame."""
+    shape = (published.shape[0], published.shape[1])
+    covered = support(original_shape, homography, shape).astype(np.uint8)
+    # Outside the picture counts as covered: the published picture's own border is no seam.
+    inside = cv2.erode(
+        covered,
+        np.ones((5, 5), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=(1.0, 0, 0, 0),
+    )
+    return (inside > 0) & ~uniform_frame(published)
+
+
+def uniform_frame(published: RGB) -> Mask:
+    """Letterbox bars and coloured frames: border rows and columns of one colour."""
+    h, w = published.shape[:2]
+    levels = published.astype(np.int16)
+    top = _run(levels[: h // 3])
+    bottom = _run(levels[::-1][: h // 3])
+    middle = levels[top : h - bottom] if h - top - bottom > 8 else levels
+    sideways = middle.transpose(1, 0, 2)
+    left = _run(sideways[: w // 3])
+    right = _run(sideways[::-1][: w // 3])
+    frame = np.zeros((h, w), bool)
+    # The margin takes in the frame's soft edge; runs of one or two lines are picture, not frame.
+    if top > 2:
+        frame[: top + _MARGIN] = True
+    if bottom > 2:
+        frame[h - bottom - _MARGIN :] = True
+    if left > 2:
+        frame[:, : left + _MARGIN] = True
+    if right > 2:
+        frame[:, w - right - _MARGIN :] = True
+    return frame
+
+
+def _run(lines: NDArray[np.int16]) -> int:
+    """How many leading lines are of the first line's colour."""
+    if not len(lines):
+        return 0
+    colour = np.median(lines[0], axis=0)
+    near = (np.abs(lines - colour).max(axis=2) <= _LEVELS).mean(axis=1) > _SHARE
+    return int(len(near) if near.all() else near.argmin())

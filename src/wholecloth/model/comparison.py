@@ -1,0 +1,106 @@
+"""Values that say how two pictures relate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wholecloth.model.media import Mask, Picture
+
+Homography = NDArray[np.float64]
+"""3×3, for homogeneous column vectors (x, y, 1): x right, y down, (0, 0) the centre of the
+top-left pixel, after EXIF orientation; H[2, 2] = 1."""
+
+Relation = Literal["whole", "partial"]
+Verdict = Literal[
+    "edit", "copy", "rerendered", "partial", "same_scene", "no_original", "undetermined"
+]
+RegionKind = Literal["edit", "overlay"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """How an original lies in the published frame."""
+
+    original_to_published: Homography
+    mirrored: bool
+    inliers: int
+    putative: int
+    residual_px: float
+    """Median residual of the refinement's tracked points, in published pixels."""
+    model: str
+    """integer | axis | similarity | affine | homography: the simplest that explained the points."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAligned:
+    """Registration could not be trusted; a result, not an error."""
+
+    reason: str
+    inliers: int = 0
+    putative: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """One connected changed area in the published frame."""
+
+    polygon: tuple[tuple[int, int], ...]
+    """Outer contour, (x, y) pixel centres."""
+    share: float
+    """Of the comparable area, 0-1."""
+    kind: RegionKind
+    evidence: float
+    """Mean evidence per block, a log-likelihood-ratio *score*; not a calibrated ratio."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EditMap:
+    """Where the published picture departs from what its original predicts."""
+
+    mask: Mask
+    """Changed pixels, published frame."""
+    comparable: Mask
+    """Pixels where the comparison can speak: covered by the original, not a uniform frame."""
+    regions: tuple[Region, ...]
+    exact: bool
+    """True where most comparable pixels are bit-identical, so the mask is a plain difference."""
+    share: float
+    """mask / comparable, 0-1; 0.0 for a copy."""
+    agreement: float
+    """Share of textured comparable blocks whose structure survives (NCC > 0.8), 0-1."""
+    ring_unchanged: float
+    """Share of the comparable area's outer ring that is unchanged, 0-1: low = surroundings gone."""
+    unexplained_db: float | None
+    """Energy outside the edit over what JPEG alone explains, in dB; None in exact mode."""
+    noise_correlation_drop: float | None
+    """S2: correlation of fine residuals outside the edit, minus what JPEG alone leaves; ≤ 0."""
+    unexplained_log: float | None
+    """S3: ln of mean unexplained energy outside the edit over the simulated JPEG energy."""
+    settings: str
+    """Name of the fitted settings used (see ``localisation.settings``)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """One candidate examined against the published picture."""
+
+    candidate: int
+    """Index into the candidates that were read."""
+    alignment: Alignment | NotAligned
+    edits: EditMap | None
+    kind: Literal["copy", "edit", "rerendered", "partial", "same_scene", "none"]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A candidate that was compared in full."""
+
+    name: str
+    """As the person gave it; the record and the terminal show it, the report does not."""
+    picture: Picture
+    comparison: Comparison

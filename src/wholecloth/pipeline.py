@@ -1,0 +1,200 @@
+"""The method on one page: find, register, localise, look for marks, weigh, decide.
+
+Pure: pictures and sources in, an ``Examination`` out.  No disk is written, no report made, no
+custody kept here; ``workflow`` joins those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wholecloth.intake.collect import Skipped
+from wholecloth.intake.decode import Progress, WorkerPool, picture
+from wholecloth.localisation.localise import localise
+from wholecloth.localisation.settings import Settings
+from wholecloth.model.assertion import Decision, Reading
+from wholecloth.model.comparison import (
+    Alignment,
+    Candidate,
+    Comparison,
+    EditMap,
+    NotAligned,
+    Verdict,
+)
+from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
+from wholecloth.model.media import Picture, Source
+from wholecloth.registration.refine import register
+from wholecloth.registration.warp import scale_of
+from wholecloth.retrieval.linear import Found, Lead, search
+from wholecloth.signals.registry import run_all
+from wholecloth.weighing.decision import decide
+from wholecloth.weighing.propositions import Pair
+from wholecloth.weighing.verdict import judge, order, verdict_of
+
+MAX_COMPARED = 10
+"""Leads examined in full, best first; further ones are named as not examined."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """Everything one examination found; the record is made from this and nothing else."""
+
+    published: Picture
+    verdict: Verdict
+    sentence: str
+    sources: tuple[Candidate, ...]
+    """Nearest generation first; empty when no original was found."""
+    copies: tuple[str, ...]
+    """Names of candidates whose bytes are the published file's own."""
+    found: Found
+    findings: tuple[Finding, ...]
+    statements: tuple[Statement, ...]
+    propositions: Mapping[Proposition, Reading]
+    decision: Decision
+    not_examined: tuple[str, ...]
+
+    @property
+    def original(self) -> Candidate | None:
+        """The nearest source, if any."""
+        return self.sources[0] if self.sources else None
+
+
+def examine_picture(
+    published: Picture,
+    sources: Sequence[Source],
+    pool: WorkerPool,
+    *,
+    skipped: Sequence[Skipped] = (),
+    statements: Sequence[Statement] = (),
+    settings: Settings | None = None,
+    progress: Progress = lambda *_: None,
+) -> Examination:
+    """Examine one decoded picture against candidates.
+
+    Args:
+        published: the questioned picture, full size.
+        sources: candidates, in a stable order.
+        pool: decode workers.
+        skipped: what was left out before (so that "no original" is not claimed over it).
+        statements: findings only a person or a platform can make.
+        settings: of the localiser; the fitted ones by default.
+        progress: told what is being done; may raise to stop.
+    """
+    found = search(published, sources, pool, progress)
+    compared = _compare(published, sources, found, pool, settings or Settings(), progress)
+    believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
+    unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
+    identical = tuple(sources[i].name for i in found.identical)
+    if not believed and identical:
+        believed = [_identical(published, found.identical[0], identical[0])]
+    verdict, sentence = verdict_of(believed, compared, identical, len(unread))
+    nearest = believed[0] if believed else None
+    progress("looking for marks", 0, 1)
+    exhibit = Exhibit(published)
+    if nearest is not None and isinstance(nearest.comparison.alignment, Alignment):
+        pair = nearest.comparison
+        exhibit = Exhibit(published, nearest.picture, nearest.comparison.alignment, pair.edits)
+    findings = run_all(exhibit)
+    chain = _edited_before(verdict, believed)
+    weighed = Pair(verdict, sentence, chain)
+    read, decision = decide(weighed, findings, statements, published.digests.sha256)
+    return Examination(
+        published,
+        verdict,
+        sentence,
+        tuple(believed),
+        identical,
+        found,
+        findings,
+        tuple(statements),
+        read,
+        decision,
+        _not_examined(published, found, unread),
+    )
+
+
+def _compare(
+    published: Picture,
+    sources: Sequence[Source],
+    found: Found,
+    pool: WorkerPool,
+    settings: Settings,
+    progress: Progress,
+) -> list[Candidate]:
+    out = []
+    leads = found.leads[:MAX_COMPARED]
+    for done, lead in enumerate(leads):
+        progress("comparing", done, len(leads))
+        out.append(_compare_one(published, sources[lead.index], lead, pool, settings))
+    progress("comparing", len(leads), len(leads))
+    return out
+
+
+def _compare_one(
+    published: Picture, source: Source, lead: Lead, pool: WorkerPool, settings: Settings
+) -> Candidate:
+    original = picture(pool.decode(source))
+    alignment = register(original.pixels, published.pixels, lead.verified)
+    edits = None
+    if not isinstance(alignment, NotAligned):
+        edits = localise(
+            original.pixels, published.pixels, alignment, published.facts.jpeg, settings
+        )
+    scale = 1.0
+    if isinstance(alignment, Alignment):
+        scale = scale_of(alignment.original_to_published, original.shape)
+    kind, reason = judge(alignment, edits, scale)
+    return Candidate(source.name, original, Comparison(lead.index, alignment, edits, kind, reason))
+
+
+def _identical(published: Picture, index: int, name: str) -> Candidate:
+    """The published file itself lies among the candidates, and nothing else matches."""
+    shape = published.shape
+    alignment = Alignment(np.eye(3), False, 0, 0, 0.0, "integer")
+    edits = EditMap(
+        mask=np.zeros(shape, bool),
+        comparable=np.ones(shape, bool),
+        regions=(),
+        exact=True,
+        share=0.0,
+        agreement=1.0,
+        ring_unchanged=1.0,
+        unexplained_db=None,
+        noise_correlation_drop=None,
+        unexplained_log=None,
+        settings=Settings().name,
+    )
+    comparison = Comparison(index, alignment, edits, "copy", "the same bytes")
+    return Candidate(name, published, comparison)
+
+
+def _edited_before(verdict: Verdict, believed: Sequence[Candidate]) -> str:
+    """A copy of a candidate that differs locally from another candidate is no plain copy."""
+    if verdict != "copy":
+        return ""
+    if not any(c.comparison.kind in ("edit", "partial") for c in believed[1:]):
+        return ""
+    return (
+        "it is a copy of one candidate and differs locally from another; which of those two came "
+        "first is not shown, so examine it against the earlier one alone"
+    )
+
+
+def _not_examined(published: Picture, found: Found, unread: Sequence[Skipped]) -> tuple[str, ...]:
+    out = []
+    if unread:
+        out.append(f"{len(unread)} candidate(s) could not be examined; they are listed")
+    if len(found.leads) > MAX_COMPARED:
+        out.append(
+            f"{len(found.leads) - MAX_COMPARED} weaker candidate(s) share features with it and "
+            "were not compared in full"
+        )
+    if published.facts.frames > 1:
+        out.append(f"only the first of {published.facts.frames} frames was examined")
+    out += published.facts.notes
+    out.append("which of the two pictures came first is assumed, not examined")
+    out.append("overlays (captions, stickers, bars) are not told apart from edits in this version")
+    return tuple(out)

@@ -1,0 +1,1 @@
+"""Registration: how the original lies in the published frame, to hundredths of a pixel."""

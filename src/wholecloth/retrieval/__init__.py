@@ -1,0 +1,1 @@
+"""Copy detection: which candidate was the published picture made from?"""

@@ -1,0 +1,81 @@
+"""RootSIFT at a canonical size.
+
+Sources: Lowe 2004 (SIFT); Arandjelović & Zisserman 2012 (RootSIFT: L1-normalise, square root, so
+that a dot product is the Hellinger kernel).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from wholecloth.model.media import RGB
+
+# OpenCV's own threads would compete with ours, one per candidate.
+cv2.setNumThreads(1)
+
+MIRROR = np.arange(128).reshape(4, 4, 8)[::-1][:, :, [0, 7, 6, 5, 4, 3, 2, 1]].ravel()
+"""A mirrored patch's descriptor is this permutation of the patch's own: the four rows of the
+spatial grid reversed (the frame turns with the dominant orientation) and the eight orientation
+bins negated.  So both mirror states cost one extraction."""
+
+_CONTRAST, _EDGE = 0.02, 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSettings:
+    """At which size, and how many."""
+
+    side: int
+    """Longer side in pixels after area-averaging; smaller pictures keep their size."""
+    count: int
+
+
+QUICK = FeatureSettings(side=512, count=1000)
+"""First look at every candidate."""
+DEEP = FeatureSettings(side=1400, count=2500)
+"""Before "no original" is said: one person cropped out of a group photograph needs it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Features:
+    """Local features of one picture, in its own full-size pixel coordinates."""
+
+    points: NDArray[np.float64]
+    """N×2, (x, y), (0, 0) the centre of the top-left pixel of the full-size picture."""
+    descriptors: NDArray[np.float32]
+    """N×128 RootSIFT, unit length."""
+    width: float
+    """Of the full-size picture; the mirror axis."""
+    scale: float
+    """Side of the picture the features were taken from over full size, ≤ 1."""
+
+
+def extract(
+    pixels: RGB, settings: FeatureSettings, full_size: tuple[int, int] | None = None
+) -> Features:
+    """Features of an H×W×3 picture.
+
+    ``full_size`` is (height, width) of the undiminished picture when ``pixels`` were reduced on
+    decoding; points are given in its coordinates.
+    """
+    height, width = full_size or pixels.shape[:2]
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    factor = min(1.0, settings.side / max(gray.shape))
+    if factor < 1.0:
+        size = (max(1, round(gray.shape[1] * factor)), max(1, round(gray.shape[0] * factor)))
+        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    sift = cv2.SIFT.create(settings.count, contrastThreshold=_CONTRAST, edgeThreshold=_EDGE)
+    keypoints, raw = sift.detectAndCompute(gray, None)
+    to_full = np.array([width / gray.shape[1], height / gray.shape[0]])
+    if raw is None or len(keypoints) == 0:
+        points, descriptors = np.zeros((0, 2)), np.zeros((0, 128), np.float32)
+    else:
+        # Pixel centres: (p + ½)·s − ½, or a quarter pixel is lost per halving.
+        points = (np.array([k.pt for k in keypoints], np.float64) + 0.5) * to_full - 0.5
+        total = np.maximum(raw.sum(axis=1, keepdims=True), 1e-6)
+        descriptors = np.sqrt(raw / total).astype(np.float32)
+    return Features(points, descriptors, float(width), float(gray.shape[1] / width))

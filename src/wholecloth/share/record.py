@@ -1,0 +1,326 @@
+"""The record: canonical JSON of everything needed to check or repeat an examination.
+
+Format of record version 1; the JSON Schema is ``model/record-1.schema.json``.  Canonicalisation
+is RFC 8785; ``record_digest`` covers everything but ``run``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import cv2
+import numpy as np
+import rfc8785
+
+from wholecloth import __version__
+from wholecloth.intake.collect import Skipped
+from wholecloth.intake.limits import Limits
+from wholecloth.localisation.settings import Settings
+from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned
+from wholecloth.model.evidence import Failed, Finding, Inapplicable, Observed, Statement
+from wholecloth.pipeline import Examination
+from wholecloth.registration.warp import apply, corners
+from wholecloth.retrieval import linear
+from wholecloth.retrieval.features import DEEP, QUICK
+
+SCHEMA_VERSION = "1.0"
+MASK, COMPARABLE = "edit-mask.png", "comparable.png"
+
+
+def record_of(
+    examination: Examination,
+    skipped: Sequence[Skipped],
+    among: Sequence[str],
+    limits: Limits,
+    run: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Build the record.
+
+    Args:
+        examination: what was found.
+        skipped: candidates left out before decoding.
+        among: the paths as given, to show candidates relative to them.
+        limits: of decoding.
+        run: everything that may differ between two runs on the same bytes.
+    """
+    published = examination.published
+    original = examination.original
+    edits = original.comparison.edits if original else None
+    reasons = {}
+    if original is None:
+        for field in ("original", "registration", "edit"):
+            reasons[field] = examination.sentence
+    height, width = published.shape
+    record: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "published": {
+            "label": "Q1",
+            "sha256": published.digests.sha256,
+            "md5": published.digests.md5,
+            "pdq": published.digests.pdq,
+            "pdq_quality": published.digests.pdq_quality,
+            "width": width,
+            "height": height,
+            "media": published.media,
+            "format": published.facts.format,
+            "frames": published.facts.frames,
+            "notes": list(published.facts.notes),
+        },
+        "verdict": examination.verdict,
+        "sentence": examination.sentence,
+        "sources": [_source(c, n, among) for n, c in enumerate(examination.sources, 1)],
+        "original": None,
+        "registration": None,
+        "edit": None,
+        "copies": [relative(name, among) for name in examination.copies],
+        "findings": [_finding(f) for f in examination.findings],
+        "statements": [_statement(s) for s in examination.statements],
+        "propositions": {
+            name: {"state": r.state, "because": list(r.because), "basis": r.basis}
+            for name, r in examination.propositions.items()
+        },
+        "decision": _decision(examination),
+        "not_examined": list(examination.not_examined),
+        "candidates": {
+            "read": examination.found.read,
+            "deep": examination.found.deep,
+            "skipped": [
+                {"path": relative(s.name, among), "reason": s.reason, "kind": s.kind}
+                for s in (*skipped, *examination.found.skipped)
+            ],
+        },
+        "settings": _settings(limits),
+        "versions": versions(),
+        "reasons": reasons,
+        "run": dict(run),
+    }
+    if record["sources"]:
+        record["original"] = record["sources"][0]
+        record["registration"] = record["sources"][0]["registration"]
+    if edits is not None:
+        record["edit"] = _edit(edits)
+    record["record_digest"] = digest(record)
+    return record
+
+
+def digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 over the canonical form of everything but ``run`` and the digest itself."""
+    kept = {k: v for k, v in record.items() if k not in ("run", "record_digest")}
+    return hashlib.sha256(rfc8785.dumps(kept)).hexdigest()
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """The canonical bytes of the whole record, newline-terminated."""
+    return rfc8785.dumps(dict(record)) + b"\n"
+
+
+def relative(name: str, among: Sequence[str]) -> str:
+    """A candidate's path as given; under an absolute folder, from that folder's own name on."""
+    if not os.path.isabs(name):
+        return name
+    for top in among:
+        folder = top.rstrip("/\\")
+        if name == folder:
+            return os.path.basename(name)
+        if name.startswith(folder + os.sep):
+            return os.path.join(os.path.basename(folder), os.path.relpath(name, folder))
+    return os.path.basename(name)
+
+
+def masks(edits: EditMap) -> dict[str, bytes]:
+    """The two PNGs the record points to; 255 = yes, published frame."""
+    return {MASK: png(edits.mask), COMPARABLE: png(edits.comparable)}
+
+
+def png(mask: np.ndarray[Any, Any]) -> bytes:
+    """A mask or an 8-bit picture (RGB) as PNG bytes."""
+    array = mask.astype(np.uint8) * 255 if mask.dtype == bool else mask
+    if array.ndim == 3:
+        array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+    ok, data = cv2.imencode(".png", array)
+    if not ok:
+        raise RuntimeError("PNG encoding failed")
+    return bytes(data)
+
+
+def versions() -> dict[str, str]:
+    """What computed the record."""
+    names = ("numpy", "scipy", "opencv-python-headless", "pillow", "pi-heif", "c2pa-python")
+    found = {"wholecloth": __version__}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _source(candidate: Candidate, number: int, among: Sequence[str]) -> dict[str, Any]:
+    comparison = candidate.comparison
+    edits = comparison.edits
+    picture = candidate.picture
+    frame = edits.mask.shape if edits is not None else picture.shape
+    explained = edits.comparable & ~edits.mask if edits is not None else np.ones(frame, bool)
+    partial = comparison.kind == "partial"
+    return {
+        "label": f"S{number}",
+        "sha256": picture.digests.sha256,
+        "path": relative(candidate.name, among),
+        "width": picture.shape[1],
+        "height": picture.shape[0],
+        "share": _number(float(explained.mean())),
+        "region": _outline(explained) if partial else _frame(comparison.alignment, picture, frame),
+        "relation": "partial" if partial else "whole",
+        "kind": comparison.kind,
+        "changed_share": _number(edits.share) if edits is not None else None,
+        "because": comparison.reason,
+        "registration": _registration(comparison.alignment),
+        "media": picture.media,
+    }
+
+
+def _frame(
+    alignment: Alignment | NotAligned, picture: Any, frame: tuple[int, ...]
+) -> list[list[int]]:
+    """The original's own outline in the published frame, clipped to it."""
+    if isinstance(alignment, NotAligned):
+        return []
+    outline = apply(alignment.original_to_published, corners(picture.shape))
+    outline[:, 0] = outline[:, 0].clip(0, frame[1] - 1)
+    outline[:, 1] = outline[:, 1].clip(0, frame[0] - 1)
+    return [[round(float(x)), round(float(y))] for x, y in outline]
+
+
+def _outline(mask: np.ndarray[Any, Any]) -> list[list[int]]:
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return []
+    outline = cv2.approxPolyDP(max(contours, key=cv2.contourArea), 2.0, True).reshape(-1, 2)
+    return [[int(x), int(y)] for x, y in outline]
+
+
+def _registration(alignment: Alignment | NotAligned) -> dict[str, Any] | None:
+    if isinstance(alignment, NotAligned):
+        return None
+    return {
+        "original_to_published": [
+            [_number(float(v), 12) for v in row] for row in alignment.original_to_published
+        ],
+        "mirrored": alignment.mirrored,
+        "inliers": alignment.inliers,
+        "putative": alignment.putative,
+        "residual_px": _number(alignment.residual_px),
+        "model": alignment.model,
+    }
+
+
+def _edit(edits: EditMap) -> dict[str, Any]:
+    return {
+        "share": _number(edits.share),
+        "mask": MASK,
+        "comparable": COMPARABLE,
+        "comparable_share": _number(float(edits.comparable.mean())),
+        "exact": edits.exact,
+        "regions": [
+            {
+                "polygon": [list(p) for p in r.polygon],
+                "share": _number(r.share),
+                "kind": r.kind,
+                "evidence": _number(r.evidence),
+            }
+            for r in edits.regions
+        ],
+        "overlays": [],
+        "agreement": _number(edits.agreement),
+        "ring_unchanged": _number(edits.ring_unchanged),
+        "noise_correlation_drop": _number(edits.noise_correlation_drop),
+        "unexplained_log": _number(edits.unexplained_log),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    info, outcome = finding.signal, finding.outcome
+    common: dict[str, Any] = {
+        "signal": info.id,
+        "version": info.version,
+        "group": info.group,
+        "propositions": list(info.propositions),
+        "limits": info.limits,
+        "score": None,
+        "log10_lr": None,
+        "reason": None,
+        "text": None,
+    }
+    match outcome:
+        case Observed():
+            return common | {
+                "state": "observed",
+                "text": outcome.text,
+                "supports": list(outcome.supports),
+                "opposes": list(outcome.opposes),
+                "score": _number(outcome.score),
+                "log10_lr": _number(outcome.log10_lr),
+                "tier": outcome.tier,
+                "tool": outcome.tool,
+                "edits_existing": outcome.edits_existing,
+                "verified": outcome.verified,
+                "location": outcome.location,
+                "reason": None
+                if outcome.log10_lr is not None
+                else "no calibration: not a likelihood ratio",
+            }
+        case Inapplicable():
+            return common | {"state": "inapplicable", "reason": outcome.reason}
+        case Failed():
+            return common | {"state": "failed", "reason": outcome.reason}
+
+
+def _statement(statement: Statement) -> dict[str, Any]:
+    fields = asdict(statement)
+    fields["propositions"] = list(statement.propositions)
+    return fields
+
+
+def _decision(examination: Examination) -> dict[str, Any]:
+    decision = examination.decision
+    return {
+        "outcome": decision.outcome,
+        "basis": decision.basis,
+        "technique": asdict(decision.technique) if decision.technique else None,
+        "also": [asdict(t) for t in decision.also],
+        "conditions": [
+            {"text": c.text, "state": c.state, "because": list(c.because)}
+            for c in decision.conditions
+        ],
+        "sensitivity": list(decision.sensitivity),
+        "next_steps": list(decision.next_steps),
+    }
+
+
+def _settings(limits: Limits) -> dict[str, Any]:
+    settings = asdict(Settings())
+    settings = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
+    return {
+        "localisation": settings,
+        "search": {
+            "quick": asdict(QUICK),
+            "deep": asdict(DEEP),
+            "enough_inliers": linear.ENOUGH,
+            "strong_inliers": linear.STRONG,
+            "deep_from_pixels": linear.DEEP_FROM_PIXELS,
+        },
+        "limits": asdict(limits),
+        "seed": 1,
+    }
+
+
+def _number(value: float | None, digits: int = 6) -> float | None:
+    """Rounded, and null instead of NaN or infinity: JSON has neither."""
+    if value is None or not np.isfinite(value):
+        return None
+    return round(float(value), digits) + 0.0

@@ -1,0 +1,56 @@
+"""The report: one self-contained HTML file without script, made from the record alone.
+
+It shows item labels, never file names, and no pixel of the published picture.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from wholecloth.share import words
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("wholecloth", "share/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["plain"] = words.plain
+    environment.filters["percent"] = words.percent
+    return environment.get_template("report.html.j2")
+
+
+def render(record: Mapping[str, Any], figure_png: bytes | None) -> str:
+    """The report of one record; ``figure_png`` is the outline figure, if one could be drawn."""
+    published = record["published"]
+    edit = record["edit"]
+    regions = []
+    for number, region in enumerate(edit["regions"] if edit else (), 1):
+        where = words.place(region["polygon"], published["width"], published["height"])
+        regions.append({"number": number, "where": where, "share": region["share"]})
+    figure = base64.b64encode(figure_png).decode("ascii") if figure_png else None
+    return _template().render(
+        record=record,
+        decision=record["decision"],
+        edit=edit,
+        original=record["original"],
+        registration=record["registration"],
+        regions=regions,
+        figure=figure,
+        headline=words.HEADLINE[record["decision"]["outcome"]],
+        verdict=words.VERDICT[record["verdict"]],
+        propositions=words.PROPOSITION,
+        states=words.STATE,
+        weakest=words.weakest(record),
+        observed=[f for f in record["findings"] if f["state"] == "observed"],
+        silent=[f for f in record["findings"] if f["state"] != "observed"],
+    )

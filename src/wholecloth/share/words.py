@@ -1,0 +1,121 @@
+"""Sentences shared by terminal and report, and the one way to show text that others wrote."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+HEADLINE: Mapping[str, str] = {
+    "T0166.003": "AI-nudified imagery: asserted",
+    "T0166.002": "Sexual deepfake impersonation: asserted",
+    "T0161.004": "Manual edit introducing sexual material: asserted",
+    "T0166": "AI-generated, sexual or unclothed; which kind is not decided",
+    "edited_method_undetermined": "Edited; how it was made is not determined",
+    "not_an_edit": "Not an edit of any candidate: it is a copy",
+    "undetermined": "Cannot be determined",
+}
+
+VERDICT: Mapping[str, str] = {
+    "edit": "It is an edit of the original found.",
+    "copy": "It is a copy of a candidate; no local change.",
+    "rerendered": "Same photograph, no local change, but re-synthesised or degraded as a whole.",
+    "partial": "Only a part of it comes from a candidate.",
+    "same_scene": "A candidate shows the same scene; not the same photograph.",
+    "no_original": "No original among the candidates.",
+    "undetermined": "No original found, and some candidates could not be examined.",
+}
+
+STATE: Mapping[str, str] = {
+    "supported": "supported",
+    "weakly_supported": "weakly supported",
+    "not_stated": "not stated",
+    "contradicted": "contradicted",
+    "undetermined": "undetermined",
+}
+
+PROPOSITION: Mapping[str, str] = {
+    "P1": "an original of this picture exists",
+    "P2": "it was made from that original by an edit",
+    "P3": "AI made the edit",
+    "P4a": "the reference picture shows the person clothed",
+    "P4b": "the published one appears to show them unclothed",
+    "P4c": "it is sexual, in a named cultural context",
+    "P5": "it was presented as real",
+}
+
+ROUTES = (
+    "Stop here.  Do not copy, forward or delete yours before the hotline or police advise you.",
+    "Nothing of this item was kept or made by wholecloth.",
+    "",
+    "  Worldwide     INHOPE lists the hotline of each country      inhope.org",
+    "  Under 18?     Take It Down (NCMEC) helps to stop the spread  takeitdown.ncmec.org",
+    "  USA           CyberTipline (NCMEC)                           report.cybertip.org",
+    "  UK            Report Remove / IWF                            iwf.org.uk",
+    "  Police        the emergency number or your local police",
+)
+"""Shown on any doubt about age; text only, nothing is opened or sent."""
+
+BEFORE_DECODING = (
+    "About to decode {count} published picture(s) in a separate process without network. "
+    "Do not use this where the person may be under 18: stop with --age-doubt, or press a."
+)
+
+_KEEP = frozenset(" ")
+
+
+def plain(text: str, limit: int = 400) -> str:
+    """Foreign text made safe to show: control, bidi and zero-width characters as escapes."""
+    out = []
+    for char in text[:limit]:
+        category = unicodedata.category(char)
+        if category[0] == "C" or (category[0] == "Z" and char not in _KEEP):
+            out.append(f"\\u{ord(char):04x}" if ord(char) > 0xFF else f"\\x{ord(char):02x}")
+        else:
+            out.append(char)
+    return "".join(out) + ("…" if len(text) > limit else "")
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with a sensible number of digits."""
+    value = 100 * share
+    return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+
+
+def place(polygon: list[list[int]], width: int, height: int) -> str:
+    """Where in the frame, in thirds, from the polygon's bounding box."""
+    xs, ys = [p[0] for p in polygon], [p[1] for p in polygon]
+    column = _thirds(min(xs), max(xs), width, ("left", "centre", "right"))
+    row = _thirds(min(ys), max(ys), height, ("upper", "middle", "lower"))
+    if len(column) == 3 and len(row) == 3:
+        return "across the whole frame"
+    across = "full width" if len(column) == 3 else "-".join(column)
+    down = "full height" if len(row) == 3 else "-".join(row)
+    return f"{down} {across}" if down != "middle" or across != "centre" else "centre"
+
+
+def _thirds(low: int, high: int, size: int, names: tuple[str, ...]) -> list[str]:
+    """The thirds of which the span covers more than a quarter."""
+    third = size / 3
+    out = []
+    for i, name in enumerate(names):
+        covered = min(high, (i + 1) * third) - max(low, i * third)
+        if covered > 0.25 * third:
+            out.append(name)
+    return out or [names[min(2, int((low + high) / 2 / third))]]
+
+
+def weakest(record: Mapping[str, Any]) -> str:
+    """The condition that keeps the outcome from being stronger, in one sentence."""
+    conditions = record["decision"]["conditions"]
+    for state in ("contradicted", "missing"):
+        for condition in conditions:
+            if condition["state"] == state:
+                return f"{state}: {condition['text']}"
+    unverified = [c for c in conditions if any("nothing verified it" in b for b in c["because"])]
+    if unverified:
+        return f"rests on an unverified declaration: {unverified[0]['text']}"
+    ungraded = [c for c in conditions if any("not graded" in b for b in c["because"])]
+    if ungraded:
+        return f"rests on an ungraded finding: {ungraded[0]['text']}"
+    return "every condition is met; see each for what it rests on"

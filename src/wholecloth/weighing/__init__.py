@@ -1,0 +1,1 @@
+"""From findings to propositions, and from propositions to a decision."""
