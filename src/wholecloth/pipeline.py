@@ -7,10 +7,11 @@ custody kept here; ``workflow`` joins those.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from wholecloth.errors import InputRefused
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.decode import Progress, WorkerPool, picture
 from wholecloth.localisation.localise import localise
@@ -84,8 +85,9 @@ def examine_picture(
         progress: told what is being done; may raise to stop.
     """
     found = search(published, sources, pool, progress)
-    compared = _compare(published, sources, found, pool, settings or Settings(), progress)
+    compared, lost = _compare(published, sources, found, pool, settings or Settings(), progress)
     believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
+    found = replace(found, skipped=(*found.skipped, *lost))
     unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
     identical = tuple(sources[i].name for i in found.identical)
     if not believed and identical:
@@ -123,14 +125,19 @@ def _compare(
     pool: WorkerPool,
     settings: Settings,
     progress: Progress,
-) -> list[Candidate]:
-    out = []
+) -> tuple[list[Candidate], list[Skipped]]:
+    """Compare the leads in full; one that decodes no more is named, and the rest goes on."""
+    out, lost = [], []
     leads = found.leads[:MAX_COMPARED]
     for done, lead in enumerate(leads):
         progress("comparing", done, len(leads))
-        out.append(_compare_one(published, sources[lead.index], lead, pool, settings))
+        source = sources[lead.index]
+        try:
+            out.append(_compare_one(published, source, lead, pool, settings))
+        except InputRefused as error:
+            lost.append(Skipped(source.name, error.reason, "unread"))
     progress("comparing", len(leads), len(leads))
-    return out
+    return out, lost
 
 
 def _compare_one(

@@ -714,7 +714,7 @@ def test_signed_picture_by_what_is_trusted(chain: Chain) -> None:
     # An authority for time stamps must not become one for signatures.
     for signers in ("", trust.load().anchors, Chain().anchors):
         assert seen(examined(signed, signers, chain.anchors)).tier == "B"
-    for _ in range(5):
+    for _ in range(12):  # the order of c2pa-rs's lists changes from run to run
         assert seen(examined(signed, chain.anchors, chain.anchors + trust.load().tsa)).tier == "A"
 
 
@@ -792,8 +792,9 @@ def test_a_remote_manifest_is_reported_and_not_fetched(canary: socket.socket) ->
     url = f"http://127.0.0.1:{canary.getsockname()[1]}/m.c2pa"
     xmp = packet().replace(
         b'rdf:about=""',
-        f'rdf:about="" xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="{url}"'.encode(),
+        b'rdf:about="" xmlns:dcterms="http://purl.org/dc/terms/" dcterms:provenance="URL"',
     )
+    xmp = xmp.replace(b"URL", url.encode())
     got = read_credentials(jpeg(xmp=xmp), "image/jpeg", "", "")
     with pytest.raises(TimeoutError):
         canary.accept()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from hashlib import sha256
 from importlib import import_module
 from typing import Any
@@ -26,6 +27,7 @@ _EKUS = (
     "1.3.6.1.4.1.311.76.59.1.9",  # Microsoft's C2PA signing
     "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing; without it current platform files look invalid
 )
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
 _DROPPED = frozenset({"thumbnail", "manifest_data"})
 """Pointers to pictures and to raw manifests: of no use without the bytes."""
 
@@ -60,8 +62,11 @@ def _read(data: bytes, mime: str, anchors: str, tsa: str) -> tuple[str | None, s
             text = reader.json()
     except c2pa.C2paError.ManifestNotFound:
         return None, "none"
-    except c2pa.C2paError.RemoteManifest:
-        return None, "remote"  # the message holds the address, which nobody should follow unasked
+    except c2pa.C2paError as error:
+        # The message holds the address, which nobody should follow unasked: it is not passed on.
+        if str(error).startswith(("Remote:", "RemoteManifest:")):
+            return None, "remote"
+        raise
     if len(text) > MAX_JSON_CHARS:
         return None, f"error: the manifest store is over {MAX_JSON_CHARS // 2**20} Mi characters"
     store = json.loads(text)
@@ -73,7 +78,7 @@ def _read(data: bytes, mime: str, anchors: str, tsa: str) -> tuple[str | None, s
 def _settings(anchors: str, tsa: str) -> dict[str, Any]:
     lists = [
         {"trust_kind": kind, "trust_anchors": pem, "trust_uri": _uri(pem)}
-        for kind, pem in (("manifest", anchors), ("tsa", tsa))
+        for kind, pem in (("manifest", anchors), ("tsa", _without(tsa, anchors)))
         if pem.strip()
     ]
     return {
@@ -85,6 +90,17 @@ def _settings(anchors: str, tsa: str) -> dict[str, Any]:
         },
         "trust": {"trust_config": "\n".join(_EKUS) + "\n", "anchors": lists},
     }
+
+
+def _without(pem: str, other: str) -> str:
+    """The certificates of one list that are not in the other.
+
+    Most authorities are on both lists, c2pa-rs consults all of its lists for either purpose, and
+    which one it names first changes from run to run; each certificate is therefore given once.
+    """
+    known = {"".join(c.split()) for c in _CERTIFICATE.findall(other)}
+    found = _CERTIFICATE.findall(pem)
+    return "".join(f"{c}\n" for c in found if "".join(c.split()) not in known)
 
 
 def _uri(pem: str) -> str:

@@ -17,7 +17,7 @@ class Limits:
     wall_seconds: float = 60.0
     min_side: int = 32
     """A candidate with a shorter side cannot carry local features and is skipped by name."""
-    text_chars: int = 65_536
+    text_chars: int = 1 << 20
     """Longer metadata texts are cut there, and the cut is noted."""
 
 

@@ -20,6 +20,7 @@ _EXIF_NAMES = {
     0x0132: "DateTime",
     0x013B: "Artist",
 }
+_TEXTS = 200
 _EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
 _EXIF_SUB = {0x9003: "DateTimeOriginal", 0x9004: "DateTimeDigitized"}
 
@@ -74,6 +75,8 @@ def decode(data: bytes, request: dict[str, Any], limits: Limits) -> tuple[dict[s
         image.load()
     except (OSError, SyntaxError, ValueError, struct.error) as error:
         raise Refused("unreadable", _plain(error)) from error
+    if isinstance(image, PngImagePlugin.PngImageFile):
+        facts["text"] = _png_text(image, limits, notes)  # chunks may follow the pixels
     image = _shrink(image, side)
     image = ImageOps.exif_transpose(image)
     rgb = _to_srgb(image, facts, notes)
@@ -181,11 +184,6 @@ def _from_profile(
 
 
 def _facts(image: Image.Image, format_: str, limits: Limits, notes: list[str]) -> dict[str, Any]:
-    def cut(value: str) -> str:
-        if len(value) > limits.text_chars:
-            notes.append("a metadata text was cut")
-        return value[: limits.text_chars].replace("\x00", "")
-
     facts: dict[str, Any] = {
         "format": format_,
         "mode": image.mode,
@@ -200,15 +198,9 @@ def _facts(image: Image.Image, format_: str, limits: Limits, notes: list[str]) -
     try:
         exif = image.getexif()
         facts["orientation"] = _orientation(exif.get(0x0112, 1))
-        facts["exif"] = [[k, cut(v)] for k, v in _exif_fields(exif)]
+        facts["exif"] = [[k, _cut(v, limits, notes)] for k, v in _exif_fields(exif)]
     except Exception:  # noqa: BLE001 - EXIF is full of surprises and never worth a picture
         notes.append("EXIF could not be read")
-    if isinstance(image, PngImagePlugin.PngImageFile):
-        facts["text"] = [
-            [str(k)[:80], cut(str(v))]
-            for k, v in image.info.items()
-            if isinstance(v, str) and k != "XML:com.adobe.xmp"
-        ][:200]
     xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     xmp = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else bytes(xmp)
     facts["xmp"] = xmp[: 1 << 20].decode("latin-1")
@@ -216,6 +208,20 @@ def _facts(image: Image.Image, format_: str, limits: Limits, notes: list[str]) -
         tables = [list(map(int, t)) for _, t in sorted(image.quantization.items())]
         facts["jpeg"] = {"q": tables, "s": JpegImagePlugin.get_sampling(image)}
     return facts
+
+
+def _png_text(
+    image: PngImagePlugin.PngImageFile, limits: Limits, notes: list[str]
+) -> list[list[str]]:
+    rows = [(k, v) for k, v in image.info.items() if isinstance(v, str)]
+    kept = [(k, v) for k, v in rows if k != "XML:com.adobe.xmp"][:_TEXTS]
+    return [[str(k)[:80], _cut(str(v), limits, notes)] for k, v in kept]
+
+
+def _cut(value: str, limits: Limits, notes: list[str]) -> str:
+    if len(value) > limits.text_chars:
+        notes.append("a metadata text was cut")
+    return value[: limits.text_chars].replace("\x00", "")
 
 
 def _orientation(value: object) -> int:

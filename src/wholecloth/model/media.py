@@ -78,7 +78,7 @@ class ContainerFacts:
     jpeg: JpegTables | None = None
     frames: int = 1
     text: tuple[tuple[str, str], ...] = ()
-    """PNG tEXt/zTXt/iTXt keyword and value, in file order, values cut at 64 Ki characters."""
+    """PNG tEXt/zTXt/iTXt keyword and value, in file order, values cut at 1 Mi characters."""
     exif: tuple[tuple[str, str], ...] = ()
     """Make, Model, Software, ImageDescription, Artist, UserComment, DateTime*, where present."""
     xmp: bytes = b""

@@ -50,7 +50,7 @@ class Declared:
 
 def declared(label: str, manifest: dict[str, object]) -> Iterator[Declared]:
     """The generative-AI actions of one manifest, in order."""
-    relations = {i.get("relationship") for i in as_dicts(manifest.get("ingredients"))}
+    relations = {as_text(i.get("relationship")) for i in as_dicts(manifest.get("ingredients"))}
     for assertion in as_dicts(manifest.get("assertions")):
         if as_text(assertion.get("label")).split("__")[0] not in _LABELS:
             continue
@@ -71,7 +71,7 @@ def _genai(action: dict[str, object]) -> str | None:
     return next((t for v in values if (t := term(as_text(v))) in GENAI_TERMS), None)
 
 
-def _edits(name: str, kind: str, opened: bool, relations: set[object]) -> bool | None:
+def _edits(name: str, kind: str, opened: bool, relations: set[str]) -> bool | None:
     """True where the manifest says that an existing picture went in; never False.
 
     ``c2pa.created`` without an input is no proof of "from nothing": platforms have written it for

@@ -74,9 +74,10 @@ class Store:
         """What was found about one manifest."""
         fresh = self._fresh[label]
         recorded = _Codes() if label == self.active else self._recorded[label]
-        passed, failed = fresh.passed | recorded.passed, fresh.failed | recorded.failed
-        if _TRUSTED in fresh.passed:
-            failed -= {_UNTRUSTED}  # what was unknown to the recorder is on our list
+        passed = fresh.passed | recorded.passed
+        # A signer unknown to whoever recorded the result may be on our list.
+        outdated = {_UNTRUSTED} if _TRUSTED in fresh.passed else set()
+        failed = fresh.failed | (recorded.failed - outdated)
         trusted = _TRUSTED in fresh.passed or (
             label != self.active
             and _TRUSTED in self._vouched[label].passed

@@ -105,7 +105,7 @@ def _conditions(rule: Rule, facts: Facts) -> tuple[Condition, ...]:
     for exclusion in rule.excluded_by:
         state, because = facts[exclusion.fact]
         turned: ConditionState = "contradicted" if state == "met" else "met"
-        text = f"nothing shows that {exclusion.text}"
+        text = f"not shown: {exclusion.text}"
         out.append(Condition(text, turned, because if state == "met" else ()))
     return tuple(out)
 

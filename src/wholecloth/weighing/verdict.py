@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned, Verdict
 from wholecloth.registration.warp import scale_of
 
@@ -124,6 +126,28 @@ def _native_scale(candidate: Candidate) -> float:
     return scale_of(alignment.original_to_published, candidate.picture.shape)
 
 
+def _numbers(candidate: Candidate) -> str:
+    """What the sentence rests on."""
+    alignment, edits = candidate.comparison.alignment, candidate.comparison.edits
+    if isinstance(alignment, NotAligned) or edits is None or not alignment.putative:
+        return ""
+    parts = [
+        f"{alignment.inliers} of {alignment.putative} matched features agree on one transformation"
+    ]
+    if np.isfinite(alignment.residual_px):
+        parts.append(f"residual {alignment.residual_px:.2f} px")
+    if candidate.comparison.kind == "partial":
+        explained = float((edits.comparable & ~edits.mask).mean())
+        parts.append(f"it explains {explained:.1%} of the frame")
+    elif edits.regions:
+        count = len(edits.regions)
+        parts.append(
+            f"{edits.share:.1%} of the comparable area, in {count} "
+            f"region{'' if count == 1 else 's'}, is not what it predicts"
+        )
+    return " (" + "; ".join(parts) + ")"
+
+
 def verdict_of(
     believed: Sequence[Candidate],
     compared: Sequence[Candidate],
@@ -136,14 +160,14 @@ def verdict_of(
         if kind == "copy" and identical and len(believed) == 1:
             return "copy", "the published file is byte for byte one of the candidates"
         sentence = {
-            "edit": "the published picture is an edit of a candidate",
-            "copy": "the published picture is a benign copy of a candidate",
+            "edit": "the published picture is an edit of S1",
+            "copy": "the published picture is a benign copy of S1",
             "rerendered": (
-                "the published picture is the same photograph as a candidate without a local "
-                "change, but re-synthesised or degraded as a whole"
+                "the published picture is the same photograph as S1 without a local change, but "
+                "re-synthesised or degraded as a whole"
             ),
-            "partial": "a part of the published picture comes from a candidate",
-        }[kind]
+            "partial": "a part of the published picture comes from S1, its surroundings do not",
+        }[kind] + _numbers(believed[0])
         return kind, sentence  # type: ignore[return-value]
     scene = [c for c in compared if c.comparison.kind == "same_scene"]
     if scene:
