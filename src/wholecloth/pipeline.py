@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from wholecloth.errors import InputRefused
+from wholecloth.intake import trust
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.decode import Progress, WorkerPool, picture
 from wholecloth.localisation.localise import localise
@@ -29,7 +30,7 @@ from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
 from wholecloth.model.media import Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
-from wholecloth.retrieval.linear import Found, Lead, search
+from wholecloth.retrieval.linear import FeatureStore, Found, Lead, search
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
 from wholecloth.weighing.propositions import Pair
@@ -71,6 +72,7 @@ def examine_picture(
     skipped: Sequence[Skipped] = (),
     statements: Sequence[Statement] = (),
     settings: Settings | None = None,
+    store: FeatureStore | None = None,
     progress: Progress = lambda *_: None,
 ) -> Examination:
     """Examine one decoded picture against candidates.
@@ -82,9 +84,10 @@ def examine_picture(
         skipped: what was left out before (so that "no original" is not claimed over it).
         statements: findings only a person or a platform can make.
         settings: of the localiser; the fitted ones by default.
+        store: features shared between examinations over the same candidates.
         progress: told what is being done; may raise to stop.
     """
-    found = search(published, sources, pool, progress)
+    found = search(published, sources, pool, progress, store)
     compared, lost = _compare(published, sources, found, pool, settings or Settings(), progress)
     believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
     found = replace(found, skipped=(*found.skipped, *lost))
@@ -95,10 +98,11 @@ def examine_picture(
     verdict, sentence = verdict_of(believed, compared, identical, len(unread))
     nearest = believed[0] if believed else None
     progress("looking for marks", 0, 1)
-    exhibit = Exhibit(published)
+    anchors = trust.load().anchors
+    exhibit = Exhibit(published, trust=anchors)
     if nearest is not None and isinstance(nearest.comparison.alignment, Alignment):
-        pair = nearest.comparison
-        exhibit = Exhibit(published, nearest.picture, nearest.comparison.alignment, pair.edits)
+        aligned, edits = nearest.comparison.alignment, nearest.comparison.edits
+        exhibit = Exhibit(published, nearest.picture, aligned, edits, anchors)
     findings = run_all(exhibit)
     chain = _edited_before(verdict, believed)
     weighed = Pair(verdict, sentence, chain)

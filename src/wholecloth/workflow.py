@@ -22,6 +22,7 @@ from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
+from wholecloth.retrieval.linear import FeatureStore
 from wholecloth.share import figures, report
 from wholecloth.share.record import COMPARABLE, MASK, encode, masks, png, record_of
 from wholecloth.weighing import statements
@@ -133,6 +134,7 @@ def examine_one(
     out: Path | None,
     replace: bool = False,
     limits: Limits = DEFAULT,
+    store: FeatureStore | None = None,
     progress: Progress = lambda *_: None,
 ) -> Examined:
     """Examine one file with everything else prepared; all or nothing is written."""
@@ -148,6 +150,7 @@ def examine_one(
             pool,
             skipped=candidates.skipped,
             statements=said,
+            store=store,
             progress=clock,
         )
         clock("writing", 0, 1)

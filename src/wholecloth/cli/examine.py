@@ -97,6 +97,7 @@ def examine(
         click.echo(words.BEFORE_DECODING.format(count=len(published)), err=True)
     from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
     from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
+    from wholecloth.retrieval.linear import FeatureStore  # noqa: PLC0415
     from wholecloth.share import terminal  # noqa: PLC0415
 
     said = workflow.read_findings(findings)
@@ -105,6 +106,7 @@ def examine(
     items: list[dict[str, Any]] = []
     code = 0
     made: list[workflow.Examined] = []
+    store = FeatureStore() if len(published) > 1 else None
     with WorkerPool() as pool, Watch(quiet=quiet or as_json) as watch:
         try:
             for path in published:
@@ -119,6 +121,7 @@ def examine(
                         pool,
                         out=folder,
                         replace=replace,
+                        store=store,
                         progress=watch,
                     )
                 except InputRefused as error:

@@ -102,20 +102,20 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
+        child, self._child = self._child, None  # another thread may be closing it too
+        if child is not None:
+            child.kill()
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
                 if pipe is not None:
-                    with suppress(OSError):
+                    with suppress(OSError, ValueError):
                         pipe.close()
-            self._child = None
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._child is not None and self._child.poll() is None:
             return self._child
         self.close()
-        self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "wholecloth.intake.worker", json.dumps(asdict(self.limits))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -124,14 +124,19 @@ class Worker:
             # A session of its own: Ctrl-C reaches us, and we end the worker in order.
             start_new_session=True,
         )
-        hello, _ = self._receive(self._child)
+        self._child = child
+        hello, _ = self._receive(child)
         self.isolation = tuple(hello.get("isolation", ()))
-        return self._child
+        return child
 
     def _ask(
         self, name: str, request: dict[str, Any], data: bytes
     ) -> tuple[dict[str, Any], bytearray]:
-        child = self._start()
+        try:
+            child = self._start()
+        except (OSError, EOFError, ValueError, struct.error) as error:
+            self.close()
+            raise HostileMedia(name, "the decoder could not be started", "try again") from error
         timed_out = threading.Event()
 
         def kill() -> None:

@@ -46,12 +46,23 @@ class Features:
 
     points: NDArray[np.float64]
     """N×2, (x, y), (0, 0) the centre of the top-left pixel of the full-size picture."""
-    descriptors: NDArray[np.float32]
-    """N×128 RootSIFT, unit length."""
+    sift: NDArray[np.uint8]
+    """N×128 SIFT as OpenCV gives it (whole numbers 0-255)."""
     width: float
     """Of the full-size picture; the mirror axis."""
     scale: float
     """Side of the picture the features were taken from over full size, ≤ 1."""
+
+    @property
+    def descriptors(self) -> NDArray[np.float32]:
+        """N×128 RootSIFT, unit length; made on demand, since it is four times the size."""
+        raw = self.sift.astype(np.float32)
+        return np.asarray(np.sqrt(raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-6)))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held."""
+        return int(self.points.nbytes + self.sift.nbytes)
 
 
 def extract(
@@ -72,10 +83,9 @@ def extract(
     keypoints, raw = sift.detectAndCompute(gray, None)
     to_full = np.array([width / gray.shape[1], height / gray.shape[0]])
     if raw is None or len(keypoints) == 0:
-        points, descriptors = np.zeros((0, 2)), np.zeros((0, 128), np.float32)
+        points, found = np.zeros((0, 2)), np.zeros((0, 128), np.uint8)
     else:
         # Pixel centres: (p + ½)·s − ½, or a quarter pixel is lost per halving.
         points = (np.array([k.pt for k in keypoints], np.float64) + 0.5) * to_full - 0.5
-        total = np.maximum(raw.sum(axis=1, keepdims=True), 1e-6)
-        descriptors = np.sqrt(raw / total).astype(np.float32)
-    return Features(points, descriptors, float(width), float(gray.shape[1] / width))
+        found = np.asarray(raw, np.uint8)
+    return Features(points, found, float(width), float(gray.shape[1] / width))

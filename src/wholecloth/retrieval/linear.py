@@ -5,6 +5,7 @@ Slow and right; any index that comes later is tested against it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from wholecloth.errors import WholeclothError
 from wholecloth.intake.collect import Skipped
-from wholecloth.intake.decode import Decoded, Progress, WorkerPool
+from wholecloth.intake.decode import Progress, WorkerPool
 from wholecloth.model.media import Picture, Source
 from wholecloth.retrieval.features import DEEP, QUICK, Features, FeatureSettings, extract
 from wholecloth.retrieval.verify import Verified, verify
@@ -57,15 +58,51 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Looked:
-    index: int
+class _Read:
+    """One candidate's features with what identifies it."""
+
+    features: Features
     sha256: str
-    verified: Verified | None
     pixels: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    index: int
+    read: _Read
+    verified: Verified | None
+
+
+class FeatureStore:
+    """Features and refusals of one run, so that several published pictures read a folder once.
+
+    In memory only, up to a budget; what does not fit is read again.
+    """
+
+    def __init__(self, budget_bytes: int = 300 * 2**20) -> None:
+        self._left = budget_bytes
+        self._known: dict[tuple[int, FeatureSettings], _Read | Skipped] = {}
+        self._lock = threading.Lock()
+
+    def get(self, index: int, settings: FeatureSettings) -> _Read | Skipped | None:
+        """What is known of a candidate, None if nothing."""
+        return self._known.get((index, settings))
+
+    def put(self, index: int, settings: FeatureSettings, what: _Read | Skipped) -> None:
+        """Keep it if it fits."""
+        size = what.features.nbytes if isinstance(what, _Read) else 0
+        with self._lock:
+            if size <= self._left:
+                self._left -= size
+                self._known[index, settings] = what
+
+
 def search(
-    published: Picture, sources: Sequence[Source], pool: WorkerPool, progress: Progress
+    published: Picture,
+    sources: Sequence[Source],
+    pool: WorkerPool,
+    progress: Progress,
+    store: FeatureStore | None = None,
 ) -> Found:
     """Match the published picture against every source.
 
@@ -74,17 +111,20 @@ def search(
         sources: candidates in a stable order.
         pool: decode workers; one thread runs per worker.
         progress: called after each candidate; may raise to stop.
+        store: shared between searches over the same sources.
     """
     skipped: dict[int, Skipped] = {}
-    quick = _pass(published, sources, range(len(sources)), QUICK, pool, progress, skipped)
-    read = [look for look in quick if look.index not in skipped]
-    identical = tuple(k.index for k in read if k.sha256 == published.digests.sha256)
+    run = _Run(published, sources, pool, progress, store or FeatureStore(0), skipped)
+    read = run.look(range(len(sources)), QUICK)
+    own = published.digests.sha256
+    identical = tuple(k.index for k in read if k.read.sha256 == own)
     leads = _leads(read, "quick", identical)
     deep: list[_Looked] = []
     if not any(lead.verified.effective >= STRONG for lead in leads):
-        again = [k.index for k in read if k.pixels > DEEP_FROM_PIXELS and k.index not in identical]
+        large = [k.index for k in read if k.read.pixels > DEEP_FROM_PIXELS]
+        again = [i for i in large if i not in identical]
         if again:
-            deep = _pass(published, sources, again, DEEP, pool, progress, skipped)
+            deep = run.look(again, DEEP)
             leads = _merge(leads, _leads(deep, "deep", identical))
     leads.sort(key=lambda lead: (-lead.verified.effective, lead.index))
     return Found(
@@ -93,13 +133,13 @@ def search(
         len(read),
         tuple(skipped[i] for i in sorted(skipped)),
         len(deep),
-        tuple((k.index, k.sha256) for k in read),
+        tuple((k.index, k.read.sha256) for k in read),
     )
 
 
 def _leads(looks: Sequence[_Looked], depth: str, leave_out: Sequence[int]) -> list[Lead]:
     return [
-        Lead(k.index, k.verified, k.sha256, depth)
+        Lead(k.index, k.verified, k.read.sha256, depth)
         for k in looks
         if k.verified and k.verified.effective >= ENOUGH and k.index not in leave_out
     ]
@@ -114,49 +154,70 @@ def _merge(first: list[Lead], second: list[Lead]) -> list[Lead]:
     return list(best.values())
 
 
-def _pass(
-    published: Picture,
-    sources: Sequence[Source],
-    indices: Sequence[int],
-    settings: FeatureSettings,
-    pool: WorkerPool,
-    progress: Progress,
-    skipped: dict[int, Skipped],
-) -> list[_Looked]:
-    query = extract(published.pixels, settings)
-    stage = "looking at candidates" if settings is QUICK else "looking closer"
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One search's fixed parts."""
 
-    def look(index: int) -> _Looked | None:
-        source = sources[index]
+    published: Picture
+    sources: Sequence[Source]
+    pool: WorkerPool
+    progress: Progress
+    store: FeatureStore
+    skipped: dict[int, Skipped]
+
+    def look(self, indices: Sequence[int], settings: FeatureSettings) -> list[_Looked]:
+        """Match the published picture with these candidates; refusals go to ``skipped``."""
+        query = extract(self.published.pixels, settings)
+        stage = "looking at candidates" if settings is QUICK else "looking closer"
+
+        def one(index: int) -> _Looked | None:
+            read = self._read(index, settings)
+            if isinstance(read, Skipped):
+                self.skipped[index] = read
+                return None
+            return _Looked(index, read, verify(read.features, query))
+
+        done = in_threads(
+            one,
+            indices,
+            self.pool.count,
+            tick=lambda n: self.progress(stage, n, len(indices)),
+            stop=self.pool.close,
+        )
+        return [d for d in done if d is not None]
+
+    def _read(self, index: int, settings: FeatureSettings) -> _Read | Skipped:
+        known = self.store.get(index, settings)
+        if known is None:
+            known = self._decode(self.sources[index], settings)
+            self.store.put(index, settings, known)
+        return known
+
+    def _decode(self, source: Source, settings: FeatureSettings) -> _Read | Skipped:
         try:
-            decoded = pool.decode(source, max_side=settings.side)
+            decoded = self.pool.decode(source, max_side=settings.side)
         except WholeclothError as error:
-            skipped[index] = Skipped(source.name, error.reason, "unread")
-            return None
-        facts = decoded.facts
-        if min(facts.width, facts.height) < MIN_SIDE:
-            reason = f"too small to compare ({facts.width} × {facts.height} pixels)"
-            skipped[index] = Skipped(source.name, reason, "unread")
-            return None
-        return _looked(index, decoded, settings, query)
-
-    done = in_threads(look, indices, pool.count, lambda n: progress(stage, n, len(indices)))
-    return [d for d in done if d is not None]
-
-
-def _looked(index: int, decoded: Decoded, settings: FeatureSettings, query: Features) -> _Looked:
-    facts = decoded.facts
-    features = extract(decoded.pixels, settings, (facts.height, facts.width))
-    verified = verify(features, query)
-    return _Looked(index, decoded.digests.sha256, verified, facts.width * facts.height)
+            return Skipped(source.name, error.reason, "unread")
+        width, height = decoded.facts.width, decoded.facts.height
+        if min(width, height) < MIN_SIDE:
+            reason = f"too small to compare ({width} × {height} pixels)"
+            return Skipped(source.name, reason, "unread")
+        features = extract(decoded.pixels, settings, (height, width))
+        return _Read(features, decoded.digests.sha256, width * height)
 
 
 def in_threads(
-    work: Callable[[int], T], items: Sequence[int], threads: int, tick: Callable[[int], None]
+    work: Callable[[int], T],
+    items: Sequence[int],
+    threads: int,
+    *,
+    tick: Callable[[int], None],
+    stop: Callable[[], None],
 ) -> list[T]:
     """``work`` over ``items``, results in order; ``tick`` runs in this thread and may raise.
 
-    Only a few are in flight, so that stopping is prompt and memory does not grow with the folder.
+    Only a few are in flight, so that memory does not grow with the folder; when anything raises,
+    ``stop`` ends what the running ones wait for, so that leaving is prompt.
     """
     results: dict[int, T] = {}
     waiting = iter(enumerate(items))
@@ -176,5 +237,6 @@ def in_threads(
         except BaseException:
             for future in flying:
                 future.cancel()
+            stop()
             raise
     return [results[k] for k in sorted(results)]

@@ -37,8 +37,10 @@ class Verified:
 def verify(candidate: Features, published: Features) -> Verified | None:
     """Best transformation candidate → published, or None when nothing consistent is found."""
     best: Verified | None = None
+    ours, theirs = published.descriptors, candidate.descriptors
     for mirrored in (False, True):
-        found = _one_state(candidate, published, mirrored=mirrored)
+        matches = mutual_matches(theirs[:, MIRROR] if mirrored else theirs, ours)
+        found = _one_state(candidate, published, matches, mirrored=mirrored)
         if found and (best is None or found.inliers > best.inliers):
             best = found
         sure = best is not None and best.inliers > _SURE_INLIERS
@@ -65,9 +67,9 @@ def mutual_matches(
     return np.stack([rows[keep], nearest[keep]], axis=1)
 
 
-def _one_state(candidate: Features, published: Features, *, mirrored: bool) -> Verified | None:
-    descriptors = candidate.descriptors[:, MIRROR] if mirrored else candidate.descriptors
-    matches = mutual_matches(descriptors, published.descriptors)
+def _one_state(
+    candidate: Features, published: Features, matches: NDArray[np.intp], *, mirrored: bool
+) -> Verified | None:
     if len(matches) < 5:
         return None
     source = candidate.points[matches[:, 0]]
