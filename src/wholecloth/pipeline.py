@@ -33,8 +33,9 @@ from wholecloth.registration.warp import scale_of
 from wholecloth.retrieval.linear import FeatureStore, Found, Lead, search
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
+from wholecloth.weighing.generations import order
 from wholecloth.weighing.propositions import Pair
-from wholecloth.weighing.verdict import judge, order, verdict_of
+from wholecloth.weighing.verdict import judge, verdict_of
 
 MAX_COMPARED = 10
 """Leads examined in full, best first; further ones are named as not examined."""

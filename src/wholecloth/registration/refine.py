@@ -68,7 +68,9 @@ def _refined(
     shape = (gray.shape[0], gray.shape[1])
     inside = support((gray_small.shape[0], gray_small.shape[1]), h_small, shape)
     inside_u8 = cv2.erode(inside.astype(np.uint8), np.ones((15, 15), np.uint8))
-    points = cv2.goodFeaturesToTrack(gray, _CORNERS, 0.003, 10, mask=inside_u8, blockSize=5)
+    # Corners of the smoothed picture: sensor noise has corners too, and they move with nothing.
+    smooth = cv2.GaussianBlur(gray, (0, 0), 1.2)
+    points = cv2.goodFeaturesToTrack(smooth, _CORNERS, 0.003, 10, mask=inside_u8, blockSize=5)
     model: str | None = None
     residual = float("nan")
     if points is None or len(points) < _MIN_TRACKED:
@@ -126,7 +128,7 @@ def _working_copy(published: RGB) -> tuple[RGB, Homography]:
 
 def contrast_normalised(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Local mean to 128, local contrast to a constant, over 31×31 windows."""
-    f = gray.astype(np.float32)
+    f = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), 0.7)
     mean = cv2.boxFilter(f, -1, (31, 31))
     variance = cv2.boxFilter(f * f, -1, (31, 31)) - mean * mean
     scaled = 128 + 42 * (f - mean) / np.sqrt(np.maximum(variance, 0) + 16)

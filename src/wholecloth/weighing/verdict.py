@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned, Verdict
-from wholecloth.registration.warp import scale_of
 
 Kind = Literal["copy", "edit", "rerendered", "partial", "same_scene", "none"]
 
@@ -22,12 +21,11 @@ class Bounds:
     """A derivation is partial if less of the outer ring than this is unchanged …"""
     partial_share: float = 0.5
     """… and more of the comparable area than this is changed."""
-    chance_agreement: float = 0.09
-    chance_inliers: int = 15
-    chance_residual_px: float = 1.2
-    """Fewer textured blocks in agreement, fewer inliers *and* a larger residual than these:
-    a chance alignment.  The 23 leads between unrelated photographs among the development cases
-    had at most .054, 8 and at least 1.68; true pairs at least .078, 13 and mostly under 1."""
+    chance_agreement: float = 0.2
+    chance_inliers: int = 12
+    """Fewer textured blocks in agreement *and* fewer inliers than these: a chance alignment.
+    The 24 leads between unrelated photographs among the development cases had at most .117 and 8;
+    true pairs had at least 13 inliers, and .227 where they had fewer than 20."""
     scene_residual_px: float = 1.0
     scene_ring: float = 0.6
     """The tracked surroundings keep moving by more than this, in pixels of the coarser picture,
@@ -35,6 +33,9 @@ class Bounds:
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
+    residue_from_scale: float = 0.5
+    """A picture reduced to less than half its size cannot be judged so: the unknown resampling
+    kernel alone leaves as much (reductions to .08-.32: S2 to -.083, S3 to 1.57)."""
 
 
 BOUNDS = Bounds()
@@ -53,11 +54,7 @@ def judge(
     if edits is None:
         return "none", "no comparable area is left in the published frame"
     residual = alignment.residual_px / max(1.0, scale)
-    if (
-        edits.agreement < BOUNDS.chance_agreement
-        and alignment.inliers < BOUNDS.chance_inliers
-        and residual > BOUNDS.chance_residual_px
-    ):
+    if edits.agreement < BOUNDS.chance_agreement and alignment.inliers < BOUNDS.chance_inliers:
         return "none", (
             f"a chance alignment: {alignment.inliers} features, {edits.agreement:.0%} of the "
             f"textured area in agreement, residual {residual:.1f} px"
@@ -71,7 +68,7 @@ def judge(
         )
     if edits.regions:
         return "edit", "the surroundings are carried over and an area is not explained by them"
-    if _unexplained(edits):
+    if scale >= BOUNDS.residue_from_scale and _unexplained(edits):
         return "rerendered", (
             "no local change, but the whole frame carries energy that recompression does not "
             "explain: re-synthesis or degradation"
@@ -84,46 +81,6 @@ def _unexplained(edits: EditMap) -> bool:
     if s2 is None or s3 is None:
         return False
     return s2 < BOUNDS.residue_s2 and s3 > BOUNDS.residue_s3
-
-
-_RANK = {"copy": 0, "rerendered": 1, "edit": 2, "partial": 3}
-_TIE = 0.2
-"""Changed shares within this relative difference are no order of generations."""
-
-
-def order(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Nearest generation first.
-
-    The nearest is the one with the least changed.  Where two are about equally changed (siblings
-    made from one photograph), the one of higher native resolution is put first: a repost tool
-    shrinks more readily than it invents detail.  An assumption, and stated as one in the docs.
-    """
-    ranked = sorted(candidates, key=lambda c: (_RANK[c.comparison.kind], _share(c)))
-    out: list[Candidate] = []
-    while ranked:
-        head = ranked[0]
-        level = [
-            c
-            for c in ranked
-            if c.comparison.kind == head.comparison.kind
-            and _share(c) <= _share(head) * (1 + _TIE) + 0.01
-        ]
-        first = min(level, key=lambda c: (round(_native_scale(c), 2), _share(c)))
-        out.append(first)
-        ranked.remove(first)
-    return out
-
-
-def _share(candidate: Candidate) -> float:
-    edits = candidate.comparison.edits
-    return edits.share if edits is not None else 1.0
-
-
-def _native_scale(candidate: Candidate) -> float:
-    alignment = candidate.comparison.alignment
-    if isinstance(alignment, NotAligned):
-        return 1.0
-    return scale_of(alignment.original_to_published, candidate.picture.shape)
 
 
 def _numbers(candidate: Candidate) -> str:
