@@ -306,15 +306,14 @@ def folder_name(published: Path, taken: set[str]) -> str:
     return name
 
 
-def withdraw(made: Sequence[Examined]) -> None:
+def withdraw(made: Sequence[Path]) -> None:
     """Remove the results of this run again: age doubt on one item stops all of it."""
-    for examined in made:
-        if examined.folder is not None:
-            for name in (RECORD, REPORT, FIGURE, MASK, COMPARABLE):
-                with suppress(OSError):
-                    (examined.folder / name).unlink(missing_ok=True)
+    for folder in made:
+        for name in (RECORD, REPORT, FIGURE, MASK, COMPARABLE):
             with suppress(OSError):
-                examined.folder.rmdir()
+                (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def write_summary(out: Path, items: Sequence[dict[str, Any]]) -> None:

@@ -105,7 +105,7 @@ def examine(
     taken: set[str] = set()
     items: list[dict[str, Any]] = []
     code = 0
-    made: list[workflow.Examined] = []
+    made: list[Path] = []
     store = FeatureStore() if len(published) > 1 else None
     with WorkerPool() as pool, Watch(quiet=quiet or as_json) as watch:
         try:
@@ -130,7 +130,7 @@ def examine(
                     code = error.exit_code
                     items.append({"published": str(path), "error": error.as_dict()})
                     continue
-                made.append(done)
+                made.append(folder)
                 items.append({"published": str(path), "folder": str(folder), "record": done.record})
         except AgeDoubt:
             workflow.withdraw(made)

@@ -43,6 +43,8 @@ def run() -> NoReturn:
     failed, 5 something is not installed, 130 stopped with Ctrl-C.
     """
     as_json = "--json" in sys.argv
+    # We run a thread per core; BLAS threads below each of them only spin against one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = program.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
