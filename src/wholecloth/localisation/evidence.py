@@ -40,6 +40,8 @@ class Evidence:
     expected: tuple[F32, F32, F32]
     """Expected low-band energy per plane."""
     expected_detail: F32
+    strength: float
+    """Of the colour map, in levels; 0 where none was needed."""
     agreement: float
     """Share of textured usable blocks whose structure survives."""
 
@@ -113,6 +115,7 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
         (differences[0], differences[1], differences[2]),
         (expectations[0], expectations[1], expectations[2]),
         expected_detail,
+        prediction.strength,
         agreement,
     )
 

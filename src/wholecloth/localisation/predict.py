@@ -19,6 +19,7 @@ from wholecloth.model.media import RGB, JpegTables, Mask
 
 _LUT = 33
 _SAMPLES = 16_000
+_CLIPPED = (3.0, 252.0)
 _LEVERAGE = 40.0
 """Colours the fit never saw get a wide prior: leverage variance times this (errors correlate)."""
 
@@ -35,6 +36,8 @@ class Prediction:
     """H×W×3 YCrCb, through the published file's own tables (= predicted if it is no JPEG)."""
     leverage: F32 | None
     """Extra variance of the colour map, on a quarter-size grid; None where none was applied."""
+    strength: float
+    """Median absolute change the colour map made, in levels; 0 where none was applied."""
 
 
 def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -> Prediction:
@@ -56,7 +59,10 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
     again = predicted
     if jpeg is not None:
         again = to_ycc(recompress(np.rint(rgb * 255).astype(np.uint8), jpeg))
-    return Prediction(target, predicted, again, leverage)
+    strength = (
+        0.0 if leverage is None else float(np.median(np.abs(toned[::4, ::4] - warped[::4, ::4])))
+    )
+    return Prediction(target, predicted, again, leverage, strength)
 
 
 def recompress(rgb: RGB, tables: JpegTables) -> RGB:
@@ -113,7 +119,11 @@ def _colour_map(warped: RGB, published: RGB, valid: Mask) -> tuple[F32, F32 | No
     residuals = []
     for c in range(3):
         design = np.concatenate([terms, place_here * colours[:, c : c + 1]], axis=1)
-        fit, left = tukey_fit(design, targets[:, c], balanced, rounds=6, k=4.5, floor=1.5)
+        # A clipped value says only "at least" (or "at most"): the polynomial may run on past it.
+        clipped = (targets[:, c] >= _CLIPPED[1]).astype(np.int8) - (targets[:, c] <= _CLIPPED[0])
+        fit, left = tukey_fit(
+            design, targets[:, c], balanced, rounds=8, k=4.5, floor=1.5, censored=clipped
+        )
         colour[:, c], vignette[:, c] = fit[:16], fit[16:]
         residuals.append(left)
     left = np.max(residuals, axis=0)

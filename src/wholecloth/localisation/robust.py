@@ -18,9 +18,19 @@ def weighted_median(values: NDArray[np.floating], weights: NDArray[np.floating])
 
 
 def tukey_fit(
-    design: F32, target: F32, weights: F32, *, rounds: int, k: float, floor: float
+    design: F32,
+    target: F32,
+    weights: F32,
+    *,
+    rounds: int,
+    k: float,
+    floor: float,
+    censored: NDArray[np.int8] | None = None,
 ) -> tuple[F32, F32]:
     """Iteratively reweighted least squares with Tukey's biweight.
+
+    ``censored``: +1 where the target is only a lower bound (clipped white), −1 where only an
+    upper one; such a row is without residual, and without say, once the fit is beyond it.
 
     Returns the coefficients and the absolute residuals.  The ridge is relative to the trace: an
     absolute one silently ruins the fit when weights are small.
@@ -33,10 +43,16 @@ def tukey_fit(
         normal = weighted.T @ design
         ridge = np.eye(len(normal), dtype=np.float32) * (2e-6 * np.trace(normal) / len(normal))
         coefficients = np.linalg.solve(normal + ridge, weighted.T @ target)
-        residual = np.abs(target - design @ coefficients)
+        error = target - design @ coefficients
+        if censored is not None:
+            satisfied = ((censored > 0) & (error < 0)) | ((censored < 0) & (error > 0))
+            error[satisfied] = 0
+        residual = np.abs(error)
         scale = max(1.4826 * weighted_median(residual, weights), floor)
         u = np.minimum(residual / (k * scale), 1)
         weight = (weights * (1 - u * u) ** 2 + 1e-6).astype(np.float32)
+        if censored is not None:
+            weight[satisfied] *= 1e-3
     return coefficients.astype(np.float32), residual.astype(np.float32)
 
 

@@ -87,15 +87,21 @@ def _believable(labels: Flags, found: Evidence, settings: Settings) -> Flags:
 
 
 def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) -> bool:
+    """Whether a component is what tone and sharpness left over, and no edit."""
     structured = inside & (found.structured > 0.5)
-    if structured.sum() <= 0.3 * inside.sum():
+    part = structured.sum() / inside.sum()
+    survives = part <= 0.05 or np.median(found.ncc[structured]) > settings.tone_ncc
+    if not survives:
         return False
-    if np.median(found.ncc[structured]) <= settings.tone_ncc:
+    moved = [float(np.median(np.abs(low[inside]))) for low in found.low]
+    # A strong filter is predicted less exactly, where it clips and where colours are rare.
+    slack = min(settings.filter_levels, settings.filter_slack * found.strength)
+    if all(m < slack for m in moved):
+        return True
+    if part <= 0.3:
         return False
-    return mean < settings.tone_mean or all(
-        np.median(np.abs(low[inside])) < level
-        for low, level in zip(found.low, settings.tone_levels, strict=True)
-    )
+    small = all(m < level for m, level in zip(moved, settings.tone_levels, strict=True))
+    return mean < settings.tone_mean or small
 
 
 def _fill_holes(kept: Flags, score: F32, settings: Settings) -> Flags:

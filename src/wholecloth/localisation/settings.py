@@ -4,7 +4,9 @@ Most were fitted for the reference measurement (31 photographs laundered with sp
 inpainting and latent round trips; 49 benign copies).  Since then, on the development cases only:
 ``min_mean`` 2 → 3, ``tone_ncc`` .90 → .85 and ``tone_mean`` (new), on 24 benign copies of one
 photograph (contrast, saturation, two strengths of sharpening: false components scored 2-7 with
-their structure kept, true ones 10 and more) and 14 edited pairs.
+their structure kept, true ones 10 and more) and 14 edited pairs; ``filter_slack`` and
+``filter_levels`` (new) on 24 drawn and package photographs under strong contrast, saturation and
+gamma.
 """
 
 from __future__ import annotations
@@ -49,6 +51,10 @@ class Settings:
     tone_mean: float = 8.0
     """A component whose structure survives is tone or sharpness residue if its low band moved
     less than this, or if its evidence is weaker than this mean."""
+    filter_slack: float = 0.45
+    filter_levels: float = 12.0
+    """After a colour map of median strength s levels, a component whose structure survives (or
+    that has none) and that moved by less than min(12, 0.45 s) levels is its residue."""
     hole_share: float = 0.02
     hole_mean: float = -2.5
     # contour
