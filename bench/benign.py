@@ -17,18 +17,18 @@ from dataclasses import replace
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-from PIL import Image, JpegImagePlugin  # noqa: E402
+import numpy as np
+from PIL import Image, JpegImagePlugin
 
-from wholecloth.localisation.localise import localise  # noqa: E402
-from wholecloth.model.comparison import Alignment  # noqa: E402
-from wholecloth.model.media import RGB, JpegTables  # noqa: E402
-from wholecloth.registration.refine import register  # noqa: E402
-from wholecloth.retrieval.features import QUICK, extract  # noqa: E402
-from wholecloth.retrieval.verify import verify  # noqa: E402
-from wholecloth.testing.launder import Laundering, encode, launder, random_chain  # noqa: E402
-from wholecloth.testing.photographs import photographs  # noqa: E402
-from wholecloth.testing.scenes import Rng, scene  # noqa: E402
+from wholecloth.localisation.localise import localise
+from wholecloth.model.comparison import Alignment
+from wholecloth.model.media import RGB, JpegTables
+from wholecloth.registration.refine import register
+from wholecloth.retrieval.features import QUICK, extract
+from wholecloth.retrieval.verify import verify
+from wholecloth.testing.launder import Laundering, encode, launder, random_chain
+from wholecloth.testing.photographs import photographs
+from wholecloth.testing.scenes import Rng, scene
 
 
 def chain(kind: str, rng: Rng) -> Laundering:
