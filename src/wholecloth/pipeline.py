@@ -30,7 +30,7 @@ from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
 from wholecloth.model.media import Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
-from wholecloth.retrieval.linear import FeatureStore, Found, Lead, search
+from wholecloth.retrieval.linear import FEW_FEATURES, FeatureStore, Found, Lead, search
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
 from wholecloth.weighing.generations import order
@@ -96,7 +96,10 @@ def examine_picture(
     identical = tuple(sources[i].name for i in found.identical)
     if not believed and identical:
         believed = [_identical(published, found.identical[0], identical[0])]
-    verdict, sentence = verdict_of(believed, compared, identical, len(unread))
+    featureless = found.features < FEW_FEATURES
+    verdict, sentence = verdict_of(
+        believed, compared, identical, len(unread), featureless=featureless
+    )
     nearest = believed[0] if believed else None
     progress("looking for marks", 0, 1)
     anchors = trust.load().anchors

@@ -45,7 +45,7 @@ def test_all_four_make_t0166_003() -> None:
     assert decision.technique.name == "AI-Nudified Imagery"
     assert decision.technique.release == "1.7"
     assert decision.basis == "pixels"
-    assert all(c.state == "met" for c in decision.conditions if not c.text.startswith("not shown"))
+    assert all(c.state == "met" for c in decision.conditions)
 
 
 @pytest.mark.parametrize("missing", ["P4a", "P4b"])
@@ -138,7 +138,7 @@ def test_a_copy_is_not_an_edit_but_a_copy_of_an_edit_is_left_open() -> None:
 def test_sensitivity_names_what_each_thing_carries() -> None:
     _, decision = decide(EDIT, [MARK], P4, SHA)
     text = " ".join(decision.sensitivity)
-    assert "Without the mark read by mark the outcome falls to edited_method_undetermined." in text
+    assert "Without the mark read by mark the outcome would be edited_method_undetermined." in text
     assert "the comparison with the original" in text
     assert len(decision.sensitivity) == 4
 

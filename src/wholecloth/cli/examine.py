@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,6 @@ def examine(
     from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
     from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
     from wholecloth.retrieval.linear import FeatureStore  # noqa: PLC0415
-    from wholecloth.share import terminal  # noqa: PLC0415
 
     said = workflow.read_findings(findings)
     candidates = workflow.candidates_of(among, bool(said))
@@ -137,19 +137,28 @@ def examine(
             raise
     if len(published) > 1 and out is not None:
         workflow.write_summary(out, items)
+    try:
+        _show(items, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) had enough; the results are on disk.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
+
+
+def _show(items: list[dict[str, Any]], *, as_json: bool) -> None:
+    from wholecloth.share import terminal  # noqa: PLC0415
+
     if as_json:
-        document = items[0]["record"] if len(published) == 1 else {"items": items}
-        json.dump(document, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
-        return code
+        document = items[0]["record"] if len(items) == 1 else {"items": items}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        return
     for item in items:
         if "error" in item:
-            said_no = {k: words.plain(v) for k, v in item["error"].items()}
-            line = f"{said_no['item']}: {said_no['reason']} - {said_no['remedy']}"
-            click.echo(line, err=True)
+            said = {k: words.plain(v) for k, v in item["error"].items()}
+            print(f"{said['item']}: {said['reason']} - {said['remedy']}", file=sys.stderr)  # noqa: T201
         else:
-            click.echo(terminal.summary(item["record"], item["published"], item["folder"]))
-            click.echo()
-    if len(published) > 1:
-        click.echo(terminal.overview(items))
-    return code
+            summary = terminal.summary(item["record"], item["published"], item["folder"])
+            sys.stdout.write(summary + "\n\n")
+    if len(items) > 1:
+        sys.stdout.write(terminal.overview(items) + "\n")

@@ -58,7 +58,7 @@ RULES: tuple[Rule, ...] = (
         (_ORIGINAL, _EDIT, _AI, _CLOTHED, _UNCLOTHED),
         (
             Exclusion("the likeness was placed into other material", "other_material"),
-            Exclusion("no AI was used", "manual"),
+            Exclusion("the edit was made without AI", "manual"),
         ),
         (("P5", "T0162.006"),),
     ),
@@ -77,7 +77,7 @@ RULES: tuple[Rule, ...] = (
         ),
         (
             Exclusion("the surroundings come from the subject's own photograph", "surroundings"),
-            Exclusion("no AI was used", "manual"),
+            Exclusion("the edit was made without AI", "manual"),
         ),
         (("P5", "T0162.006"),),
     ),
@@ -105,7 +105,7 @@ RULES: tuple[Rule, ...] = (
         ),
         (
             Exclusion("the surroundings come from the subject's own photograph", "surroundings"),
-            Exclusion("no AI was used", "manual"),
+            Exclusion("the edit was made without AI", "manual"),
         ),
         (("P5", "T0162.006"),),
     ),
@@ -119,7 +119,7 @@ RULES: tuple[Rule, ...] = (
         ),
         (
             Exclusion("AI made the edit", "P3"),
-            Exclusion("the method was manual, not AI", "manual"),
+            Exclusion("the edit was made without AI", "manual"),
         ),
         (("P5", "T0165"),),
     ),

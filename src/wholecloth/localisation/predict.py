@@ -19,6 +19,9 @@ from wholecloth.model.media import RGB, JpegTables, Mask
 
 _LUT = 33
 _SAMPLES = 16_000
+_PALETTE = 256
+_PALETTE_STRENGTH = 30.0
+"""A palette steps by some ten levels, which no map predicts to the pixel: as a strong filter."""
 _CLIPPED = (3.0, 252.0)
 _LEVERAGE = 40.0
 """Colours the fit never saw get a wide prior: leverage variance times this (errors correlate)."""
@@ -33,11 +36,12 @@ class Prediction:
     predicted: F32
     """H×W×3 YCrCb, before JPEG."""
     recompressed: F32
-    """H×W×3 YCrCb, through the published file's own tables (= predicted if it is no JPEG)."""
+    """H×W×3 YCrCb, through the published file's own losses: JPEG tables or palette, if any."""
     leverage: F32 | None
     """Extra variance of the colour map, on a quarter-size grid; None where none was applied."""
     strength: float
-    """Median absolute change the colour map made, in levels; 0 where none was applied."""
+    """Median absolute change the colour map made, in levels; 0 where none was applied.  At least
+    30 for a palette picture."""
 
 
 def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -> Prediction:
@@ -57,11 +61,17 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
     rgb = np.clip(cv2.cvtColor(plane / np.float32(255), cv2.COLOR_YCrCb2RGB), 0, 1)
     predicted = to_ycc(rgb.astype(np.float32))
     again = predicted
-    if jpeg is not None:
-        again = to_ycc(recompress(np.rint(rgb * 255).astype(np.uint8), jpeg))
+    eight_bit = np.rint(rgb * 255).astype(np.uint8)
+    palette = few_colours(published)
+    if palette is not None:
+        again = to_ycc(repainted(eight_bit, palette))
+    elif jpeg is not None:
+        again = to_ycc(recompress(eight_bit, jpeg))
     strength = (
         0.0 if leverage is None else float(np.median(np.abs(toned[::4, ::4] - warped[::4, ::4])))
     )
+    if palette is not None:
+        strength = max(strength, _PALETTE_STRENGTH)
     return Prediction(target, predicted, again, leverage, strength)
 
 
@@ -76,6 +86,26 @@ def recompress(rgb: RGB, tables: JpegTables) -> RGB:
         subsampling=subsampling,
     )
     return np.asarray(Image.open(io.BytesIO(buffer.getvalue())).convert("RGB"))
+
+
+def few_colours(rgb: RGB) -> NDArray[np.uint8] | None:
+    """The N×3 colours of a picture that has at most 256 of them (GIF, palette PNG), else None."""
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    if len(np.unique(packed.ravel()[:: max(1, packed.size // 20_000)])) > _PALETTE:
+        return None
+    colours = np.unique(packed)
+    if len(colours) > _PALETTE:
+        return None
+    return np.stack([colours >> 16, colours >> 8 & 255, colours & 255], axis=1).astype(np.uint8)
+
+
+def repainted(rgb: RGB, palette: NDArray[np.uint8]) -> RGB:
+    """Each pixel as the nearest palette colour, without dithering."""
+    holder = Image.new("P", (1, 1))
+    padded = np.concatenate([palette, np.repeat(palette[:1], _PALETTE - len(palette), axis=0)])
+    holder.putpalette(padded.tobytes())
+    painted = Image.fromarray(rgb).quantize(palette=holder, dither=Image.Dither.NONE)
+    return np.asarray(painted.convert("RGB"))
 
 
 def _colour_terms(rgb: F32) -> F32:

@@ -90,15 +90,13 @@ def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) 
     """Whether a component is what tone and sharpness left over, and no edit."""
     structured = inside & (found.structured > 0.5)
     part = structured.sum() / inside.sum()
-    survives = part <= 0.05 or np.median(found.ncc[structured]) > settings.tone_ncc
-    if not survives:
-        return False
+    kept = 1.0 if part <= 0.05 else float(np.median(found.ncc[structured]))
     moved = [float(np.median(np.abs(low[inside]))) for low in found.low]
     # A strong filter is predicted less exactly, where it clips and where colours are rare.
     slack = min(settings.filter_levels, settings.filter_slack * found.strength)
-    if all(m < slack for m in moved):
+    if kept > settings.filter_ncc and all(m < slack for m in moved):
         return True
-    if part <= 0.3:
+    if part <= 0.3 or kept <= settings.tone_ncc:
         return False
     small = all(m < level for m, level in zip(moved, settings.tone_levels, strict=True))
     return mean < settings.tone_mean or small

@@ -4,9 +4,9 @@ Most were fitted for the reference measurement (31 photographs laundered with sp
 inpainting and latent round trips; 49 benign copies).  Since then, on the development cases only:
 ``min_mean`` 2 → 3, ``tone_ncc`` .90 → .85 and ``tone_mean`` (new), on 24 benign copies of one
 photograph (contrast, saturation, two strengths of sharpening: false components scored 2-7 with
-their structure kept, true ones 10 and more) and 14 edited pairs; ``filter_slack`` and
-``filter_levels`` (new) on 24 drawn and package photographs under strong contrast, saturation and
-gamma.
+their structure kept, true ones 10 and more) and 14 edited pairs; ``filter_slack``,
+``filter_levels`` and ``filter_ncc`` (new) on 24 drawn and package photographs under strong
+contrast, saturation and gamma, and 24 palette copies of drawn scenes.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Settings:
     less than this, or if its evidence is weaker than this mean."""
     filter_slack: float = 0.45
     filter_levels: float = 12.0
+    filter_ncc: float = 0.6
     """After a colour map of median strength s levels, a component whose structure survives (or
     that has none) and that moved by less than min(12, 0.45 s) levels is its residue."""
     hole_share: float = 0.02

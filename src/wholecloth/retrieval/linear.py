@@ -27,6 +27,8 @@ STRONG = 20
 """With one such candidate at the quick depth, the deep pass is not needed."""
 DEEP_FROM_PIXELS = 1_000_000
 MIN_SIDE = 32
+FEW_FEATURES = 40
+"""A published picture with fewer gives the search nothing to hold."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +57,8 @@ class Found:
     """How many candidates were also matched at the deep setting."""
     digests: tuple[tuple[int, str], ...] = ()
     """(index, SHA-256) of what was read."""
+    features: int = 0
+    """Local features of the published picture; with few, finding nothing says little."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,6 +138,7 @@ def search(
         tuple(skipped[i] for i in sorted(skipped)),
         len(deep),
         tuple((k.index, k.read.sha256) for k in read),
+        len(extract(published.pixels, DEEP).points),
     )
 
 

@@ -51,6 +51,7 @@ def render(record: Mapping[str, Any], figure_png: bytes | None) -> str:
         propositions=words.PROPOSITION,
         states=words.STATE,
         weakest=words.weakest(record),
+        rests=words.rests_on(record),
         met=sum(c["state"] == "met" for c in record["decision"]["conditions"]),
         observed=[f for f in record["findings"] if f["state"] == "observed"],
         silent=[f for f in record["findings"] if f["state"] != "observed"],

@@ -23,7 +23,7 @@ VERDICT: Mapping[str, str] = {
     "partial": "Only a part of it comes from a candidate.",
     "same_scene": "A candidate shows the same scene; not the same photograph.",
     "no_original": "No original among the candidates.",
-    "undetermined": "No original found, and some candidates could not be examined.",
+    "undetermined": "No original found, but the search could not look everywhere.",
 }
 
 STATE: Mapping[str, str] = {
@@ -103,6 +103,23 @@ def _thirds(low: int, high: int, size: int, names: tuple[str, ...]) -> list[str]
         if covered > 0.25 * third:
             out.append(name)
     return out or [names[min(2, int((low + high) / 2 / third))]]
+
+
+def rests_on(record: Mapping[str, Any]) -> str:
+    """The kinds of evidence an outcome rests on, in one phrase."""
+    basis = record["decision"]["basis"]
+    if basis is None:
+        return "nothing that reaches an outcome"
+    parts = []
+    if basis in ("pixels", "both"):
+        parts.append("the comparison of pixels")
+    marks = [f["signal"] for f in record["findings"] if f.get("supports")]
+    if marks:
+        parts.append(f"marks in the file ({', '.join(marks)})")
+    said = [s for s in record["statements"] if s["direction"] != "neutral"]
+    if said:
+        parts.append(f"{len(said)} finding{'' if len(said) == 1 else 's'} of people or platforms")
+    return ", ".join(parts)
 
 
 def weakest(record: Mapping[str, Any]) -> str:

@@ -30,7 +30,7 @@ def decide(
         other_read = readings(left.pair, left.findings, left.statements, published_sha256)
         other = _first(facts_of(left.pair, other_read)).outcome
         if other != rule.outcome:
-            sensitivity.append(f"Without {left.name} the outcome falls to {other}.")
+            sensitivity.append(f"Without {left.name} the outcome would be {other}.")
     # A reached technique shows its own conditions; anything else, those of the question asked.
     shown = rule if rule.outcome.startswith("T") else RULES[0]
     reference = technique(rule.technique) if rule.technique else None
@@ -105,7 +105,7 @@ def _conditions(rule: Rule, facts: Facts) -> tuple[Condition, ...]:
     for exclusion in rule.excluded_by:
         state, because = facts[exclusion.fact]
         turned: ConditionState = "contradicted" if state == "met" else "met"
-        text = f"not shown: {exclusion.text}"
+        text = f"no sign that {exclusion.text}"
         out.append(Condition(text, turned, because if state == "met" else ()))
     return tuple(out)
 

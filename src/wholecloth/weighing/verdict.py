@@ -110,6 +110,8 @@ def verdict_of(
     compared: Sequence[Candidate],
     identical: Sequence[str],
     unread: int,
+    *,
+    featureless: bool = False,
 ) -> tuple[Verdict, str]:
     """The verdict and the sentence that carries it (items by label, never by name)."""
     if believed:
@@ -130,6 +132,11 @@ def verdict_of(
     if scene:
         return "same_scene", (
             "a candidate shows the same scene, but not the same photograph as far as can be told"
+        )
+    if featureless:
+        return "undetermined", (
+            "no original was found, but the published picture is too small or too plain for the "
+            "search to hold on to"
         )
     if unread:
         return "undetermined", (
