@@ -67,7 +67,9 @@ def main() -> None:
     questioned = linked(out / "published", published)
     started = time.perf_counter()
     command = ["wholecloth", "examine", *map(str, questioned), "--among", str(photos)]
-    subprocess.run([*command, "--out", str(out / "results"), "--quiet"], check=True)
+    subprocess.run(
+        [*command, "--out", str(out / "results"), "--quiet"], check=True, stdout=subprocess.DEVNULL
+    )
     seconds = time.perf_counter() - started
 
     records = {}

@@ -17,11 +17,9 @@ _FILES = {
     "rocket.jpg": "public domain, SpaceX",
     "hubble_deep_field.jpg": "public domain, NASA",
     "brick.png": "CC0, CC0Textures",
-    "grass.png": "CC0, LinolaFabric",
+    "grass.png": "CC0, linolafett",
     "gravel.png": "CC0, CC0Textures",
-    "coins.png": "no known copyright restrictions",
     "ihc.png": "no known copyright restrictions (microscopy)",
-    "retina.jpg": "CC0 (microscopy of an eye's back wall)",
 }
 """As the package's own documentation states them."""
 

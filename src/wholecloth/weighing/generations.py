@@ -4,8 +4,9 @@ The nearest generation is the source least changed, with two exceptions that the
 
 * A source whose surroundings are bit-identical to the published picture's comes first.
 * *Siblings*: S and the published picture P were both made from Y by redoing one area.  Then P and
-  S differ only where S and Y differ too, and S is another version of P, not its original.  In a
-  chain Y → S → P the last edit lies, at least in part, where S and Y still agree.
+  S differ only where S and Y differ too, and all over it, and S is another version of P, not its
+  original.  In a chain Y → S → P the last edit reaches beyond the earlier one or leaves part of
+  it as it was.
 
 Which of two pictures came first is not shown by any of this; the order is an order of likeness.
 """
@@ -25,11 +26,14 @@ from wholecloth.registration.warp import warp
 from wholecloth.retrieval.verify import Verified
 
 _RANK = {"copy": 1, "rerendered": 2, "edit": 3, "partial": 4}
-_TIE_SHARE, _TIE_REST = 0.2, 0.01
+_TIE_SHARE, _TIE_REST = 0.1, 0.01
 """Changed shares this close (relative plus absolute) are told apart by the surroundings."""
 _CONTAINED = 0.8
-"""So much of P against S must lie where S and Y differ for S to count as a sibling."""
-_SAME_VERSION = 0.25
+"""So much of P against S must lie where S and Y differ for S to count as a sibling …"""
+_REDONE = 0.85
+"""… and so much of where S and Y differ must be redone in P; a child keeps part of its parent's
+edit (development cases: children .22-.71, siblings .97-1.0)."""
+_SAME_VERSION = 0.1
 """S changed by less than this part of what Y is changed: another version of P in any case."""
 MAX_RELATED = 6
 """Sources whose relations to each other are worked out, nearest first (each pair costs one
@@ -107,7 +111,12 @@ def _is_sibling(sibling: Candidate, origin: Candidate) -> bool:
     between = _difference(sibling, origin)
     if between is None:
         return False
-    return float(between[near.mask].mean()) >= _CONTAINED
+    if float(between[near.mask].mean()) < _CONTAINED:
+        return False
+    if version or near.share > far.share:
+        return True  # a parent is no further from its child than a grandparent
+    redone = near.mask[between & near.comparable]
+    return bool(len(redone)) and float(redone.mean()) >= _REDONE
 
 
 def _difference(sibling: Candidate, origin: Candidate) -> Mask | None:
@@ -128,7 +137,10 @@ def _difference(sibling: Candidate, origin: Candidate) -> Mask | None:
     if edits is None:
         return None
     frame = _edits(sibling).mask.shape
-    near = cv2.dilate(edits.mask.astype(np.uint8), np.ones((9, 9), np.uint8))
-    grown = np.asarray(near * 255, np.uint8)
-    moved = warp(grown, first.original_to_published, (frame[0], frame[1]), cv2.INTER_NEAREST)
+    moved = warp(
+        edits.mask.astype(np.uint8) * np.uint8(255),
+        first.original_to_published,
+        (frame[0], frame[1]),
+        cv2.INTER_NEAREST,
+    )
     return np.asarray(moved > 127)
