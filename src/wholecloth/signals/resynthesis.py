@@ -39,10 +39,15 @@ class Resynthesis:
         s2, s3 = edits.noise_correlation_drop, edits.unexplained_log
         if s2 is None or s3 is None:
             return Inapplicable("too little area outside the edit to measure")
+        detail = (
+            f"follows the original {-s2:.2f} less than JPEG alone would leave"
+            if s2 < -0.005
+            else "follows the original as well as JPEG alone would leave"
+        )
         return Observed(
             text=(
-                f"outside the edit, fine detail follows the original {-s2:.2f} less than JPEG "
-                f"alone would leave (S2 = {s2:.3f}), and ln unexplained energy is {s3:.2f} (S3)"
+                f"outside the edit, fine detail {detail} (S2 = {s2:.3f}), and the ln of "
+                f"unexplained energy is {s3:.2f} (S3)"
             ),
             tier="score",
             score=round(s3, 4),
