@@ -46,7 +46,7 @@ def render(record: Mapping[str, Any], figure_png: bytes | None) -> str:
         registration=record["registration"],
         regions=regions,
         figure=figure,
-        headline=words.HEADLINE[record["decision"]["outcome"]],
+        headline=words.headline(record),
         verdict=words.VERDICT[record["verdict"]],
         propositions=words.PROPOSITION,
         states=words.STATE,

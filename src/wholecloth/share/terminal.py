@@ -77,7 +77,7 @@ def _method(record: Mapping[str, Any]) -> list[str]:
 
 def _decision(record: Mapping[str, Any]) -> list[str]:
     decision = record["decision"]
-    lines = ["", f"Outcome      {words.HEADLINE[decision['outcome']]}"]
+    lines = ["", f"Outcome      {words.headline(record)}"]
     technique = decision["technique"]
     if technique:
         lines.append(

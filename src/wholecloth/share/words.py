@@ -16,6 +16,14 @@ HEADLINE: Mapping[str, str] = {
     "undetermined": "Cannot be determined",
 }
 
+_OPEN: Mapping[str, str] = {
+    "no_original": "No original found; nothing asserted",
+    "undetermined": "No original found so far; nothing asserted",
+    "rerendered": "The same photograph, re-rendered or degraded as a whole; nothing asserted",
+    "same_scene": "The same scene, not the same photograph; nothing asserted",
+    "copy": "A copy of one candidate that differs from another; nothing asserted",
+}
+
 VERDICT: Mapping[str, str] = {
     "edit": "It is an edit of the original found.",
     "copy": "It is a copy of a candidate; no local change.",
@@ -74,6 +82,19 @@ def plain(text: str, limit: int = 400) -> str:
         else:
             out.append(char)
     return "".join(out) + ("…" if len(text) > limit else "")
+
+
+def headline(record: Mapping[str, Any]) -> str:
+    """The outcome in one line; where it is open, what stands in the way."""
+    outcome = record["decision"]["outcome"]
+    if outcome != "undetermined":
+        return HEADLINE[outcome]
+    states = {k: p["state"] for k, p in record["propositions"].items()}
+    if states["P2"] == "supported" and states["P3"] == "supported":
+        return "Edited, and AI is shown; what the edit shows has not been stated"
+    if states["P2"] == "supported" and states["P3"] == "contradicted":
+        return "Edited by hand; what the edit shows has not been stated"
+    return _OPEN.get(record["verdict"], HEADLINE["undetermined"])
 
 
 def percent(share: float) -> str:
