@@ -192,7 +192,9 @@ def _files(examination: Examination, record: dict[str, Any]) -> dict[str, bytes]
     original = examination.original
     if original is not None and original.comparison.edits is not None:
         files |= masks(original.comparison.edits)
-        if isinstance(original.comparison.alignment, Alignment):
+        # A sketch of a copy's source would be a sketch of the published picture itself.
+        sketched = original.comparison.kind in ("edit", "partial")
+        if sketched and isinstance(original.comparison.alignment, Alignment):
             drawn = figures.outline_figure(
                 original.picture.pixels, original.comparison.alignment, original.comparison.edits
             )

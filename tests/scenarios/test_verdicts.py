@@ -39,6 +39,16 @@ def test_the_same_bytes_are_a_copy(tmp_path: Path) -> None:
     assert record["decision"]["outcome"] == "not_an_edit"
 
 
+def test_no_sketch_is_drawn_of_a_copy(tmp_path: Path) -> None:
+    data = encode(scene(31))
+    (tmp_path / "a.jpg").write_bytes(data)
+    (tmp_path / "p.jpg").write_bytes(encode(scene(31), quality=60))
+    examine(tmp_path / "p.jpg", [tmp_path / "a.jpg"], out=tmp_path / "out")
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    assert names == {"comparable.png", "edit-mask.png", "record.json", "report.html"}
+    assert "<img" not in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     "chain",
     [
