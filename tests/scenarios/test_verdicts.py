@@ -61,6 +61,7 @@ def test_no_sketch_is_drawn_of_a_copy(tmp_path: Path) -> None:
         Laundering(saturation=0.0),
         Laundering(format="WEBP"),
         Laundering(format="AVIF"),
+        Laundering(format="GIF"),
     ],
     ids=lambda c: repr(c)[11:50],
 )

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -99,6 +100,7 @@ def examine(
     from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
     from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
     from wholecloth.retrieval.linear import FeatureStore  # noqa: PLC0415
+    from wholecloth.share import terminal  # noqa: PLC0415
 
     said = workflow.read_findings(findings)
     candidates = workflow.candidates_of(among, bool(said))
@@ -138,7 +140,7 @@ def examine(
     if len(published) > 1 and out is not None:
         workflow.write_summary(out, items)
     try:
-        _show(items, as_json=as_json)
+        _show(items, terminal, as_json=as_json)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader (head, less) had enough; the results are on disk.
@@ -146,9 +148,7 @@ def examine(
     return code
 
 
-def _show(items: list[dict[str, Any]], *, as_json: bool) -> None:
-    from wholecloth.share import terminal  # noqa: PLC0415
-
+def _show(items: list[dict[str, Any]], terminal: ModuleType, *, as_json: bool) -> None:
     if as_json:
         document = items[0]["record"] if len(items) == 1 else {"items": items}
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")

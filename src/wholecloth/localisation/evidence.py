@@ -42,6 +42,8 @@ class Evidence:
     expected_detail: F32
     strength: float
     """Of the colour map, in levels; 0 where none was needed."""
+    palette_error: float
+    """In levels; 0 unless the published picture has a palette."""
     agreement: float
     """Share of textured usable blocks whose structure survives."""
 
@@ -116,6 +118,7 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
         (expectations[0], expectations[1], expectations[2]),
         expected_detail,
         prediction.strength,
+        prediction.palette_error,
         agreement,
     )
 

@@ -20,8 +20,7 @@ from wholecloth.model.media import RGB, JpegTables, Mask
 _LUT = 33
 _SAMPLES = 16_000
 _PALETTE = 256
-_PALETTE_STRENGTH = 30.0
-"""A palette steps by some ten levels, which no map predicts to the pixel: as a strong filter."""
+_PALETTE_ERROR_MAX = 30.0
 _CLIPPED = (3.0, 252.0)
 _LEVERAGE = 40.0
 """Colours the fit never saw get a wide prior: leverage variance times this (errors correlate)."""
@@ -40,8 +39,10 @@ class Prediction:
     leverage: F32 | None
     """Extra variance of the colour map, on a quarter-size grid; None where none was applied."""
     strength: float
-    """Median absolute change the colour map made, in levels; 0 where none was applied.  At least
-    30 for a palette picture."""
+    """Median absolute change the colour map made, in levels; 0 where none was applied."""
+    palette_error: float
+    """What nearest-colour painting costs at the 95th percentile, in levels (at most 30); 0 unless
+    the published picture has 256 colours or fewer."""
 
 
 def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -> Prediction:
@@ -70,9 +71,11 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
     strength = (
         0.0 if leverage is None else float(np.median(np.abs(toned[::4, ::4] - warped[::4, ::4])))
     )
+    error = 0.0
     if palette is not None:
-        strength = max(strength, _PALETTE_STRENGTH)
-    return Prediction(target, predicted, again, leverage, strength)
+        step = np.abs(predicted[::3, ::3] - again[::3, ::3]).max(axis=2)
+        error = min(_PALETTE_ERROR_MAX, float(np.quantile(step, 0.95)))
+    return Prediction(target, predicted, again, leverage, strength, error)
 
 
 def recompress(rgb: RGB, tables: JpegTables) -> RGB:

@@ -94,6 +94,7 @@ def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) 
     moved = [float(np.median(np.abs(low[inside]))) for low in found.low]
     # A strong filter is predicted less exactly, where it clips and where colours are rare.
     slack = min(settings.filter_levels, settings.filter_slack * found.strength)
+    slack = max(slack, found.palette_error)  # where palettes step, areas move as a whole
     if kept > settings.filter_ncc and all(m < slack for m in moved):
         return True
     if part <= 0.3 or kept <= settings.tone_ncc:

@@ -6,7 +6,8 @@ inpainting and latent round trips; 49 benign copies).  Since then, on the develo
 photograph (contrast, saturation, two strengths of sharpening: false components scored 2-7 with
 their structure kept, true ones 10 and more) and 14 edited pairs; ``filter_slack``,
 ``filter_levels`` and ``filter_ncc`` (new) on 24 drawn and package photographs under strong
-contrast, saturation and gamma, and 24 palette copies of drawn scenes.
+contrast, saturation and gamma, and 24 palette copies of drawn scenes.  The palette slack follows
+from the published palette itself.
 """
 
 from __future__ import annotations
