@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from wholecloth import atomic
 from wholecloth.errors import FindingRefused, InputRefused, OutputRefused, UsageRefused
 from wholecloth.intake.collect import Collected, collect, file_source
@@ -29,6 +31,8 @@ from wholecloth.weighing import statements
 
 RECORD, REPORT, FIGURE = "record.json", "report.html", "figure-outline.png"
 SUFFIX = ".wholecloth"
+OURS = (MASK, COMPARABLE, FIGURE, REPORT, RECORD)
+"""Everything an output folder may hold, the record last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,15 +148,17 @@ def examine_one(
     try:
         clock("decoding", 0, 1)
         questioned = picture(pool.decode(source, credentials=True))
-        examination = examine_picture(
-            questioned,
-            candidates.sources,
-            pool,
-            skipped=candidates.skipped,
-            statements=said,
-            store=store,
-            progress=clock,
-        )
+        # One BLAS thread: ours would spin against them, and sums must not depend on their number.
+        with threadpool_limits(limits=1, user_api="blas"):
+            examination = examine_picture(
+                questioned,
+                candidates.sources,
+                pool,
+                skipped=candidates.skipped,
+                statements=said,
+                store=store,
+                progress=clock,
+            )
         clock("writing", 0, 1)
         among = [str(t) for t in tops]
         record = record_of(
@@ -208,9 +214,10 @@ def _files(examination: Examination, record: dict[str, Any]) -> dict[str, bytes]
 class Output:
     """One output folder: prepared, written, or put back as it was."""
 
-    def __init__(self, folder: Path, *, created: bool) -> None:
+    def __init__(self, folder: Path, *, created: bool, replace: bool = False) -> None:
         self.folder = folder
         self._created = created
+        self._replace = replace
         self._written: list[Path] = []
 
     @classmethod
@@ -226,7 +233,7 @@ class Output:
                 folder.mkdir(parents=True)
                 output = cls(folder, created=True)
             else:
-                output = cls(folder, created=False)
+                output = cls(folder, created=False, replace=replace)
                 output._check(replace=replace)
         except OSError as error:
             reason = f"cannot be used as output folder ({error.strerror or error})"
@@ -256,16 +263,30 @@ class Output:
             raise OutputRefused(str(self.folder), error.reason, error.remedy) from error
 
     def write(self, files: dict[str, bytes]) -> None:
-        """Write all files, in order; on failure what this run wrote is removed by ``undo``."""
-        for stale in (RECORD, REPORT, FIGURE):
-            # An old record beside new figures would be a lie; it goes first and the new comes last.
-            with suppress(FileNotFoundError):
-                if stale not in files or stale == RECORD:
-                    (self.folder / stale).unlink()
+        """Write all files beside the old ones, then put them in place, the record last.
+
+        Until everything is on the disk an earlier result stays whole; what fails here is cleared
+        up by ``undo``.
+
+        Raises:
+            OutputRefused: disk full, not writable, or another run finished in this folder.
+        """
+        waiting = {name: self.folder / f".new-{name}" for name in files}
         for name, data in files.items():
-            path = self.folder / name
-            self._written.append(path)
-            atomic.write(path, data)
+            self._written.append(waiting[name])
+            atomic.write(waiting[name], data)
+        if not self._replace and (self.folder / RECORD).exists():
+            shown = str(self.folder)
+            raise OutputRefused(shown, "another run finished there meanwhile", "give another --out")
+        with suppress(FileNotFoundError):
+            (self.folder / RECORD).unlink()  # an old record beside new figures would be a lie
+        for name in (*OURS, *files):
+            if name not in files:
+                (self.folder / name).unlink(missing_ok=True)
+            elif waiting[name].exists():
+                waiting[name].replace(self.folder / name)
+                if not self._replace:
+                    self._written.append(self.folder / name)
 
     def undo(self) -> None:
         """Remove what this run wrote, and the folder if this run made it."""
@@ -311,7 +332,7 @@ def folder_name(published: Path, taken: set[str]) -> str:
 def withdraw(made: Sequence[Path]) -> None:
     """Remove the results of this run again: age doubt on one item stops all of it."""
     for folder in made:
-        for name in (RECORD, REPORT, FIGURE, MASK, COMPARABLE):
+        for name in OURS:
             with suppress(OSError):
                 (folder / name).unlink(missing_ok=True)
         with suppress(OSError):

@@ -173,3 +173,25 @@ def test_orientation_and_phone_format(tmp_path: Path) -> None:
     found = np.array(record["registration"]["original_to_published"])
     assert found[0, 0] > 0.5  # upright after orientation
     assert abs(found[0, 1]) < 0.01
+
+
+@pytest.mark.parametrize("quality", [94, 97, 100])
+def test_a_gentle_resave_is_no_pasted_edit(tmp_path: Path, quality: int) -> None:
+    first = encode(scene(33), quality=93)
+    pixels = np.asarray(Image.open(io.BytesIO(first)).convert("RGB"))
+    record = run(tmp_path, encode(pixels, quality=quality), orig_jpg=first)
+    assert record["verdict"] == "copy"
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fsencode"), reason="byte names are POSIX")
+def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
+    import os
+
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    odd = os.path.join(os.fsencode(photos), b"caf\xe9.jpg")
+    with open(odd, "wb") as stream:
+        stream.write(encode(scene(31)))
+    (tmp_path / "p.jpg").write_bytes(encode(scene(31), quality=70))
+    record = examine(tmp_path / "p.jpg", [photos], out=tmp_path / "out").record
+    assert record["original"]["path"].endswith("caf\\udce9.jpg")

@@ -146,3 +146,28 @@ def test_sensitivity_names_what_each_thing_carries() -> None:
 def test_p5_adds_presented_as_real() -> None:
     _, decision = decide(EDIT, [MARK], [*P4, say("P5")], SHA)
     assert [t.id for t in decision.also] == ["T0162.006"]
+
+
+def test_a_finding_that_it_was_not_ai_never_supports_ai() -> None:
+    denied = say("P3", direction="contradicts", method="ai", reliability="B", credibility=2)
+    read, decision = decide(EDIT, [NONE], [*P4, denied], SHA)
+    assert read["P3"].state == "contradicted"
+    assert decision.outcome != "T0166.003"
+
+
+def test_hearsay_that_it_was_ai_is_weak() -> None:
+    hearsay = say("P3", reliability="B", credibility=2)
+    read, decision = decide(EDIT, [NONE], [*P4, hearsay], SHA)
+    assert read["P3"].state == "weakly_supported"
+    assert decision.outcome == "edited_method_undetermined"
+
+
+def test_a_statement_about_another_output_moves_nothing() -> None:
+    other = replace(PLATFORM, output="d" * 64)
+    read, decision = decide(NOTHING, [NONE], [other], SHA)
+    assert {r.state for r in read.values()} == {"undetermined", "not_stated"}
+    assert decision.outcome == "undetermined"
+
+
+def test_a_copy_against_a_platform_document_is_a_conflict() -> None:
+    assert outcome(COPY, [NONE], [*P4, PLATFORM]) not in ("T0166", "T0166.003", "T0166.002")

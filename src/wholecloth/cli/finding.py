@@ -33,7 +33,11 @@ credibility = 2                   # Admiralty digit 1-6, of the information (opt
 @click.option("--template", is_flag=True, help="Print a commented TOML file to fill in.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings read as JSON.")
 def finding(files: tuple[Path, ...], template: bool, as_json: bool) -> None:
-    r"""Check finding FILES, or print a template for one.
+    """Check finding FILES, or print a template for one.
+
+    Fields: who, when, source, proposition (or propositions), direction and text are required;
+    reliability, credibility, attachment_sha256, method, input, output, feature and context are
+    not. --template prints all of them with comments.
 
     \b
     P1   an original of this picture exists, and is earlier

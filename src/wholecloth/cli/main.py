@@ -50,6 +50,9 @@ def run() -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        print(asked.ctx.get_help() if asked.ctx else "see --help")
+        sys.exit(2)
     except click.ClickException as error:
         _refuse(as_json, "command line", error.format_message(), "see --help")
         sys.exit(2)

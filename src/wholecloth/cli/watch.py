@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from wholecloth.errors import AgeDoubt
+from wholecloth.share.words import ROUTES
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -62,7 +63,7 @@ class Watch:
     def __call__(self, stage: str, done: int, of: int) -> None:
         """One step of work is done."""
         if self._listening and _pressed() == KEY:
-            raise AgeDoubt("this item", "doubt about age", "see the reporting routes")
+            raise AgeDoubt("this run", "doubt about age", " ".join(r for r in ROUTES if r))
         if self._bar is None or not of:
             return
         if self._task is None:
@@ -85,7 +86,8 @@ def _single_keys() -> Iterator[bool]:
     handle = sys.stdin.fileno()
     before = termios.tcgetattr(handle)
     try:
-        tty.setcbreak(handle)
+        # Not TCSAFLUSH: a key pressed before we listened must count.
+        tty.setcbreak(handle, termios.TCSANOW)
         yield True
     finally:
         termios.tcsetattr(handle, termios.TCSADRAIN, before)

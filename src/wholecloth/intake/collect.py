@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import defaultdict
@@ -122,14 +123,22 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _leads_to_itself(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 def _worth_decoding(path: Path, name: str, skipped: list[Skipped]) -> Source | None:
     try:
         source = file_source(path, name)
         with source.open() as stream:
             head = stream.read(HEAD_BYTES)
     except UnreadableMedia as error:
-        loop = path.is_symlink() and not path.exists()
-        reason = "a link that leads nowhere or to itself (loop)" if loop else error.reason
+        loop = path.is_symlink() and _leads_to_itself(path)
+        reason = "a link that leads to itself (loop)" if loop else error.reason
         skipped.append(Skipped(name, reason, "duplicate" if loop else "unread"))
         return None
     except OSError as error:

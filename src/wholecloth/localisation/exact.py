@@ -25,4 +25,11 @@ def exact_mask(warped: RGB, published: RGB, valid: Mask, settings: Settings) -> 
     area = stats[:, cv2.CC_STAT_AREA]
     keep = (area >= settings.exact_min_pixels) & (seeds >= settings.exact_seed_share * area)
     keep[0] = False
-    return np.asarray(keep[labels] & valid)
+    mask = np.asarray(keep[labels] & valid)
+    # A pasted edit leaves the rest alone; a gentle re-encoding also keeps most pixels, but
+    # changes some everywhere, and is for the null model to judge.
+    near = cv2.dilate(mask.astype(np.uint8), np.ones((17, 17), np.uint8)) > 0
+    rest = difference[valid & ~near]
+    if len(rest) and (rest == 0).mean() < settings.exact_rest:
+        return None
+    return mask

@@ -28,6 +28,8 @@ class Settings:
     # exact mode
     exact_share: float = 0.5
     """Exact mode when more than this share of comparable pixels is bit-identical."""
+    exact_rest: float = 0.97
+    """… and at least this share of what lies away from the changed areas."""
     exact_level: int = 2
     exact_seed_level: int = 10
     exact_seed_share: float = 0.15

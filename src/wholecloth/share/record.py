@@ -104,8 +104,20 @@ def record_of(
         record["registration"] = record["sources"][0]["registration"]
     if edits is not None:
         record["edit"] = _edit(edits)
+    record = _text_only(record)
     record["record_digest"] = digest(record)
     return record
+
+
+def _text_only(value: Any) -> Any:
+    """File names that are no UTF-8 become escapes: canonical JSON is text."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {k: _text_only(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_text_only(v) for v in value]
+    return value
 
 
 def digest(record: Mapping[str, Any]) -> str:

@@ -67,7 +67,8 @@ def facts_of(pair: Pair, read: Readings) -> Facts:
     if verdict in ("edit", "copy", "rerendered"):
         partial = "contradicted"
     out["other_material"] = (partial, (pair.sentence,))
-    carried: ConditionState = "met" if verdict == "edit" else "missing"
+    own = verdict in ("edit", "copy", "rerendered")
+    carried: ConditionState = "met" if own else "missing"
     if verdict == "partial":
         carried = "contradicted"
     out["surroundings"] = (carried, (pair.sentence,))
@@ -115,7 +116,8 @@ def _basis(rule: Rule, read: Readings) -> Basis | None:
         return None
     if rule.outcome == "not_an_edit":
         return "pixels"
-    return read["P2"].basis or read["P1"].basis or read["P3"].basis
+    by_documents: Basis | None = "documents" if read["P3"].basis == "documents" else None
+    return read["P2"].basis or read["P1"].basis or by_documents
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,15 @@ def platform_document(statement: Statement, published_sha256: str) -> tuple[bool
         return False, "source not graded A or B"
     if statement.credibility is not None and statement.credibility > 3:
         return False, "information graded doubtful or worse"
-    output = (statement.output or "").lower().removeprefix("sha256:")
-    if re.fullmatch(r"[0-9a-f]{64}", output) and output != published_sha256:
+    if _another(statement, published_sha256):
         return False, "the output it names by SHA-256 is not the published file"
     return True, "names input, output and feature; document digest given"
+
+
+def _another(statement: Statement, published_sha256: str) -> bool:
+    """Whether it names another output by SHA-256 than the published file; it then says nothing."""
+    output = (statement.output or "").lower().removeprefix("sha256:")
+    return bool(re.fullmatch(r"[0-9a-f]{64}", output)) and output != published_sha256
 
 
 def _voices(
@@ -99,7 +104,7 @@ def _voices(
         speaks = proposition in statement.propositions
         if document and proposition in ("P1", "P2", "P3"):
             speaks = True
-        if not speaks or statement.direction == "neutral":
+        if not speaks or statement.direction == "neutral" or _another(statement, published_sha256):
             continue
         grade = _grade(statement)
         if grade is None:
@@ -107,13 +112,17 @@ def _voices(
         strong = grade == "strong" or (document and grade != "weak")
         if statement.reliability is None and proposition not in HUMAN:
             strong = document
+        if proposition == "P3" and statement.direction == "supports" and not document:
+            # Hearsay that "it was AI" is weak; a document that shows it is not hearsay.
+            names = statement.output or statement.feature
+            strong = strong and bool(statement.attachment_sha256) and not names
+        if proposition == "P4c" and not statement.context:
+            strong = False  # the page asks for the cultural context to be named
         if proposition in ("P1", "P2") and not document:
             strong = False
         side = pro if statement.direction == "supports" else con
         if proposition == "P3" and statement.method == "manual":
             side = con
-        elif proposition == "P3" and statement.method == "ai":
-            side = pro
         text = f"{statement.label}{_graded(statement)}: {statement.text}"
         side.append(_Voice(text + (f" [{why}]" if why else ""), strong, documents=True))
     return pro, con
