@@ -95,6 +95,8 @@ def examine(
     """
     if age_doubt:
         raise AgeDoubt(str(published[0]), "doubt about age", " ".join(w for w in words.ROUTES if w))
+    # Listening starts before the notice that names the key, and ends with the command.
+    watch = click.get_current_context().with_resource(Watch(quiet=quiet or as_json))
     if not (as_json or quiet):
         click.echo(words.BEFORE_DECODING.format(count=len(published)), err=True)
     from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
@@ -109,7 +111,7 @@ def examine(
     code = 0
     made: list[Path] = []
     store = FeatureStore() if len(published) > 1 else None
-    with WorkerPool() as pool, Watch(quiet=quiet or as_json) as watch:
+    with WorkerPool() as pool:
         try:
             for path in published:
                 name = workflow.folder_name(path, taken)

@@ -29,25 +29,6 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._listening = self._keys.enter_context(_single_keys())
-        if self._show:
-            from rich.console import Console  # noqa: PLC0415
-            from rich.progress import (  # noqa: PLC0415
-                BarColumn,
-                MofNCompleteColumn,
-                Progress,
-                TextColumn,
-                TimeRemainingColumn,
-            )
-
-            self._bar = Progress(
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bar.start()
         return self
 
     def __exit__(
@@ -64,11 +45,34 @@ class Watch:
         """One step of work is done."""
         if self._listening and _pressed() == KEY:
             raise AgeDoubt("this run", "doubt about age", " ".join(r for r in ROUTES if r))
-        if self._bar is None or not of:
+        if not self._show or not of:
             return
+        if self._bar is None:
+            self._bar = _bar()
+            self._bar.start()
         if self._task is None:
             self._task = self._bar.add_task(stage, total=of)
         self._bar.update(self._task, description=stage, completed=done, total=of)
+
+
+def _bar() -> Progress:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
 
 
 @contextlib.contextmanager
