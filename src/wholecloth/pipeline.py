@@ -27,7 +27,7 @@ from wholecloth.model.comparison import (
     Verdict,
 )
 from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
-from wholecloth.model.media import Picture, Source
+from wholecloth.model.media import UNMODELLED, Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
 from wholecloth.retrieval.linear import FEW_FEATURES, FeatureStore, Found, Lead, search
@@ -161,7 +161,8 @@ def _compare_one(
     scale = 1.0
     if isinstance(alignment, Alignment):
         scale = scale_of(alignment.original_to_published, original.shape)
-    kind, reason = judge(alignment, edits, scale)
+    modelled = published.facts.format not in UNMODELLED
+    kind, reason = judge(alignment, edits, scale, codec_modelled=modelled)
     return Candidate(source.name, original, Comparison(lead.index, alignment, edits, kind, reason))
 
 

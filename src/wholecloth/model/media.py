@@ -16,6 +16,9 @@ RGB = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 """An H×W mask in the frame it is said to belong to; True = yes."""
 
+UNMODELLED = ("WEBP", "AVIF", "HEIF")
+"""Formats with losses of their own that no stage imitates."""
+
 MediaKind = Literal["still", "frame"]
 
 

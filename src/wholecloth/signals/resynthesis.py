@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wholecloth.model.evidence import Exhibit, Inapplicable, Observed, Outcome, SignalInfo
+from wholecloth.model.media import UNMODELLED
 
 
 class Resynthesis:
@@ -35,6 +36,11 @@ class Resynthesis:
             return Inapplicable(
                 "the surroundings are bit-identical to the original: nothing was re-synthesised "
                 "there, which fits a result pasted back by AI or by hand alike"
+            )
+        if exhibit.published.facts.format in UNMODELLED:
+            return Inapplicable(
+                f"the losses of {exhibit.published.facts.format} are not modelled, so what is left "
+                "in the surroundings cannot be told from them"
             )
         s2, s3 = edits.noise_correlation_drop, edits.unexplained_log
         if s2 is None or s3 is None:

@@ -42,12 +42,17 @@ BOUNDS = Bounds()
 
 
 def judge(
-    alignment: Alignment | NotAligned, edits: EditMap | None, scale: float = 1.0
+    alignment: Alignment | NotAligned,
+    edits: EditMap | None,
+    scale: float = 1.0,
+    *,
+    codec_modelled: bool = True,
 ) -> tuple[Kind, str]:
     """Name the relation of one candidate to the published picture, with the reason.
 
     ``scale``: published pixels per original pixel; a residual in an enlarged picture is divided
-    by it.
+    by it.  ``codec_modelled``: the published file's own losses are in the prediction (JPEG, or
+    lossless); where they are not, energy in the whole frame says nothing.
     """
     if isinstance(alignment, NotAligned):
         return "none", alignment.reason
@@ -68,7 +73,8 @@ def judge(
         )
     if edits.regions:
         return "edit", "the surroundings are carried over and an area is not explained by them"
-    if scale >= BOUNDS.residue_from_scale and _unexplained(edits):
+    judged = codec_modelled and scale >= BOUNDS.residue_from_scale
+    if judged and _unexplained(edits):
         return "rerendered", (
             "no local change, but the whole frame carries energy that recompression does not "
             "explain: re-synthesis or degradation"
