@@ -58,7 +58,8 @@ class Found:
     digests: tuple[tuple[int, str], ...] = ()
     """(index, SHA-256) of what was read."""
     features: int = 0
-    """Local features of the published picture; with few, finding nothing says little."""
+    """Local features of the published picture, counted where nothing was found: with few, that
+    says little."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +139,7 @@ def search(
         tuple(skipped[i] for i in sorted(skipped)),
         len(deep),
         tuple((k.index, k.read.sha256) for k in read),
-        len(extract(published.pixels, DEEP).points),
+        FEW_FEATURES if leads else len(extract(published.pixels, QUICK).points),
     )
 
 
