@@ -184,6 +184,7 @@ class WorkerPool:
 
     def __init__(self, count: int | None = None, limits: Limits = DEFAULT) -> None:
         self.count = count or max(1, min(4, os.cpu_count() or 1))
+        self.limits = limits
         self._all = [Worker(limits) for _ in range(self.count)]
         self._free: queue.LifoQueue[Worker] = queue.LifoQueue()
         for worker in reversed(self._all):

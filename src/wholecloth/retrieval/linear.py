@@ -26,7 +26,6 @@ in 1.5 % of searches (reference measurement, 204 searches); registration decides
 STRONG = 20
 """With one such candidate at the quick depth, the deep pass is not needed."""
 DEEP_FROM_PIXELS = 1_000_000
-MIN_SIDE = 32
 FEW_FEATURES = 40
 """A published picture with fewer gives the search nothing to hold."""
 
@@ -205,7 +204,7 @@ class _Run:
         except WholeclothError as error:
             return Skipped(source.name, error.reason, "unread")
         width, height = decoded.facts.width, decoded.facts.height
-        if min(width, height) < MIN_SIDE:
+        if min(width, height) < self.pool.limits.min_side:
             reason = f"too small to compare ({width} × {height} pixels)"
             return Skipped(source.name, reason, "unread")
         features = extract(decoded.pixels, settings, (height, width))
