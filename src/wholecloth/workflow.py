@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
-import shutil
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,16 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from wholecloth import atomic
-from wholecloth.errors import FindingRefused, InputRefused, OutputRefused, UsageRefused
+from wholecloth.casework.custody import LOG, Action, Custody, parse
+from wholecloth.casework.output import FIGURE, RECORD, REPORT, SUFFIX, SUMMARY, Output
+from wholecloth.casework.verify import summary_bytes, verify
+from wholecloth.errors import (
+    FindingRefused,
+    InputRefused,
+    OutputRefused,
+    UsageRefused,
+    VerificationFailed,
+)
 from wholecloth.intake.collect import Collected, collect, file_source
 from wholecloth.intake.decode import Progress, WorkerPool, digests, picture, read_bytes
 from wholecloth.intake.limits import DEFAULT, Limits
@@ -26,13 +34,8 @@ from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
 from wholecloth.retrieval.linear import FeatureStore
 from wholecloth.share import figures, report
-from wholecloth.share.record import COMPARABLE, MASK, encode, masks, png, record_of
+from wholecloth.share.record import encode, masks, png, record_of, text_only
 from wholecloth.weighing import statements
-
-RECORD, REPORT, FIGURE = "record.json", "report.html", "figure-outline.png"
-SUFFIX = ".wholecloth"
-OURS = (MASK, COMPARABLE, FIGURE, REPORT, RECORD)
-"""Everything an output folder may hold, the record last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +145,15 @@ def examine_one(
     progress: Progress = lambda *_: None,
 ) -> Examined:
     """Examine one file with everything else prepared; all or nothing is written."""
-    clock = _Clock(progress)
+    custody = Custody()
+    clock = _Clock(progress, custody)
     source = file_source(published)
     target = Output.prepare(out, replace=replace) if out is not None else None
     try:
+        _open_log(custody, target, said, candidates)
         clock("decoding", 0, 1)
         questioned = picture(pool.decode(source, credentials=True))
+        custody.add("received", "Q1", sha256=questioned.digests.sha256, size=source.size)
         # One BLAS thread: ours would spin against them, and sums must not depend on their number.
         with threadpool_limits(limits=1, user_api="blas"):
             examination = examine_picture(
@@ -161,34 +167,72 @@ def examine_one(
             )
         clock("writing", 0, 1)
         among = [str(t) for t in tops]
-        record = record_of(
-            examination,
-            candidates.skipped,
-            among,
-            limits,
-            {
-                "published": str(published),
-                "among": among,
-                "started": clock.started,
-                "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "seconds": clock.seconds(),
-                "host": {
-                    "system": platform.system(),
-                    "machine": platform.machine(),
-                    "python": platform.python_version(),
-                    "processors": os.cpu_count(),
-                },
-                "isolation": list(pool.isolation),
+        run: dict[str, Any] = {
+            "published": str(published),
+            "among": among,
+            "started": clock.started,
+            "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "seconds": clock.seconds(),
+            "host": {
+                "system": platform.system(),
+                "machine": platform.machine(),
+                "python": platform.python_version(),
+                "processors": os.cpu_count(),
             },
-        )
+            "isolation": list(pool.isolation),
+        }
+        record = record_of(examination, candidates.skipped, among, limits, run)
+        _log_decision(custody, record)
+        record["run"]["custody"] = custody.seal
         if target is not None:
-            target.write(_files(examination, record))
+            target.write(_logged(_files(examination, record), custody, RECORD))
         clock("writing", 1, 1)
     except BaseException:
         if target is not None:
             target.undo()
         raise
     return Examined(record, out, examination)
+
+
+def _open_log(
+    custody: Custody, target: Output | None, said: Sequence[Statement], candidates: Collected
+) -> None:
+    """First events; a result that is to be replaced leaves its log, and its record's digest."""
+    earlier = target.earlier if target is not None else {}
+    if earlier:
+        try:
+            custody.events += parse(earlier.get(LOG, b""))
+            state = "its log is continued"
+        except VerificationFailed as error:
+            state = f"its log does not hold: {error.item} {error.reason}"
+        held = {n: hashlib.sha256(d).hexdigest() for n, d in earlier.items() if n != LOG}
+        custody.add("replaced", "earlier result", files=held, state=state)
+    custody.add("started", "run")
+    for digest in dict.fromkeys(s.file_sha256 for s in said):
+        custody.add("received", "finding", sha256=digest)
+    custody.add(
+        "listed", "candidates", files=len(candidates.sources), left_out=len(candidates.skipped)
+    )
+
+
+def _log_decision(custody: Custody, record: dict[str, Any]) -> None:
+    for source in record["sources"]:
+        custody.add("compared", source["label"], sha256=source["sha256"], kind=source["kind"])
+    custody.add(
+        "decided",
+        "Q1",
+        verdict=record["verdict"],
+        outcome=record["decision"]["outcome"],
+        record_digest=record["record_digest"],
+    )
+
+
+def _logged(files: dict[str, bytes], custody: Custody, result: str) -> dict[str, bytes]:
+    """The files with their log: its last event names every other file by digest."""
+    digests_of = {n: hashlib.sha256(d).hexdigest() for n, d in files.items()}
+    custody.add("written", "result", files=digests_of)
+    last = files.pop(result)
+    return files | {LOG: custody.encode(), result: last}
 
 
 def _files(examination: Examination, record: dict[str, Any]) -> dict[str, bytes]:
@@ -211,97 +255,21 @@ def _files(examination: Examination, record: dict[str, Any]) -> dict[str, bytes]
     return files
 
 
-class Output:
-    """One output folder: prepared, written, or put back as it was."""
-
-    def __init__(self, folder: Path, *, created: bool, replace: bool = False) -> None:
-        self.folder = folder
-        self._created = created
-        self._replace = replace
-        self._written: list[Path] = []
-
-    @classmethod
-    def prepare(cls, folder: Path, *, replace: bool) -> Output:
-        """Make or check the folder before any work is done.
-
-        Raises:
-            OutputRefused: not a folder, not writable, or not empty (an earlier record is only
-                overwritten with ``replace``).
-        """
-        try:
-            if not folder.exists():
-                folder.mkdir(parents=True)
-                output = cls(folder, created=True)
-            else:
-                output = cls(folder, created=False, replace=replace)
-                output._check(replace=replace)
-        except OSError as error:
-            reason = f"cannot be used as output folder ({error.strerror or error})"
-            raise OutputRefused(str(folder), reason, "give another place with --out") from error
-        output._probe()
-        return output
-
-    def _check(self, *, replace: bool) -> None:
-        shown = str(self.folder)
-        if not self.folder.is_dir():
-            raise OutputRefused(shown, "is not a folder", "give another place with --out")
-        if (self.folder / RECORD).exists():
-            if not replace:
-                raise OutputRefused(
-                    shown, "holds an earlier record", "give another --out, or add --replace"
-                )
-        elif any(self.folder.iterdir()):
-            raise OutputRefused(shown, "is not empty", "give a new or empty folder with --out")
-
-    def _probe(self) -> None:
-        probe = self.folder / ".probe"
-        try:
-            atomic.write(probe, b"")
-            probe.unlink()
-        except OutputRefused as error:
-            self.undo()
-            raise OutputRefused(str(self.folder), error.reason, error.remedy) from error
-
-    def write(self, files: dict[str, bytes]) -> None:
-        """Write all files beside the old ones, then put them in place, the record last.
-
-        Until everything is on the disk an earlier result stays whole; what fails here is cleared
-        up by ``undo``.
-
-        Raises:
-            OutputRefused: disk full, not writable, or another run finished in this folder.
-        """
-        waiting = {name: self.folder / f".new-{name}" for name in files}
-        for name, data in files.items():
-            self._written.append(waiting[name])
-            atomic.write(waiting[name], data)
-        if not self._replace and (self.folder / RECORD).exists():
-            shown = str(self.folder)
-            raise OutputRefused(shown, "another run finished there meanwhile", "give another --out")
-        with suppress(FileNotFoundError):
-            (self.folder / RECORD).unlink()  # an old record beside new figures would be a lie
-        for name in (*OURS, *files):
-            if name not in files:
-                (self.folder / name).unlink(missing_ok=True)
-            elif waiting[name].exists():
-                waiting[name].replace(self.folder / name)
-                if not self._replace:
-                    self._written.append(self.folder / name)
-
-    def undo(self) -> None:
-        """Remove what this run wrote, and the folder if this run made it."""
-        for path in self._written:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        self._written.clear()
-        if self._created:
-            shutil.rmtree(self.folder, ignore_errors=True)
+_LOGGED: dict[str, tuple[Action, str]] = {
+    "decoding": ("decoded", "Q1"),
+    "looking at candidates": ("searched", "candidates"),
+    "looking closer": ("searched", "candidates"),
+    "comparing": ("compared", "candidates"),
+    "looking for marks": ("weighed", "Q1"),
+}
 
 
 class _Clock:
-    """Passes progress on and keeps the wall time of each stage."""
+    """Passes progress on, keeps the wall time of each stage, and logs each as it ends."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, custody: Custody) -> None:
+        self._custody = custody
+        self._done = 0
         self.started = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._progress = progress
         self._stage = "starting"
@@ -311,7 +279,10 @@ class _Clock:
     def __call__(self, stage: str, done: int, of: int) -> None:
         now = time.perf_counter()
         self._spent[self._stage] = self._spent.get(self._stage, 0.0) + now - self._since
-        self._stage, self._since = stage, now
+        if stage != self._stage and self._stage in _LOGGED:
+            action, item = _LOGGED[self._stage]
+            self._custody.add(action, item, stage=self._stage, done=self._done)
+        self._stage, self._since, self._done = stage, now, done
         self._progress(stage, done, of)
 
     def seconds(self) -> dict[str, float]:
@@ -329,19 +300,31 @@ def folder_name(published: Path, taken: set[str]) -> str:
     return name
 
 
-def withdraw(made: Sequence[Path]) -> None:
-    """Remove the results of this run again: age doubt on one item stops all of it."""
-    for folder in made:
-        for name in OURS:
-            with suppress(OSError):
-                (folder / name).unlink(missing_ok=True)
-        with suppress(OSError):
-            folder.rmdir()
+def refuse_earlier_batch(out: Path) -> None:
+    """Raises ``OutputRefused`` where ``out`` holds the summary of an earlier batch."""
+    if (out / SUMMARY).exists():
+        remedy = "give another --out, or add --resume to go on with it, or --replace to redo it"
+        raise OutputRefused(str(out), "holds an earlier batch", remedy)
+
+
+def done_before(folder: Path, published: Path) -> dict[str, Any] | None:
+    """The record of an earlier run in ``folder``, if it still holds and is of these very bytes."""
+    try:
+        verify(folder)
+        record: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
+        given = digests(read_bytes(file_source(published))).sha256
+    except (InputRefused, VerificationFailed, OSError, ValueError):
+        return None
+    return record if record["published"]["sha256"] == given else None
 
 
 def write_summary(out: Path, items: Sequence[dict[str, Any]]) -> None:
-    """``summary.json`` of a batch: per item its folder, verdict and outcome, or its error."""
-    rows = []
+    """``summary.json`` of a batch: per item its folder, verdict and outcome, or its error.
+
+    Raises:
+        OutputRefused: it cannot be written.
+    """
+    rows: list[dict[str, Any]] = []
     for item in items:
         if "error" in item:
             rows.append(item)
@@ -357,6 +340,5 @@ def write_summary(out: Path, items: Sequence[dict[str, Any]]) -> None:
                     "record_digest": record["record_digest"],
                 }
             )
-    data = json.dumps({"items": rows}, ensure_ascii=False, indent=1) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    atomic.write(out / "summary.json", data.encode("utf-8", "surrogateescape"))
+    atomic.make_folder(out)
+    atomic.write(out / SUMMARY, summary_bytes(text_only(rows)))

@@ -9,12 +9,13 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from wholecloth.casework.verify import record_digest as digest
 from wholecloth.errors import FindingRefused
 from wholecloth.localisation.localise import localise
 from wholecloth.model.comparison import Alignment
 from wholecloth.registration.estimate import robust_fit
 from wholecloth.registration.warp import apply
-from wholecloth.share.record import digest, encode, relative
+from wholecloth.share.record import encode, relative
 from wholecloth.share.words import place, plain
 from wholecloth.testing.launder import Laundering, launder
 from wholecloth.testing.scenes import scene

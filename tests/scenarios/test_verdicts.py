@@ -46,7 +46,13 @@ def test_no_sketch_is_drawn_of_a_copy(tmp_path: Path) -> None:
     (tmp_path / "p.jpg").write_bytes(encode(scene(31), quality=60))
     examine(tmp_path / "p.jpg", [tmp_path / "a.jpg"], out=tmp_path / "out")
     names = {p.name for p in (tmp_path / "out").iterdir()}
-    assert names == {"comparable.png", "edit-mask.png", "record.json", "report.html"}
+    assert names == {
+        "comparable.png",
+        "custody.jsonl",
+        "edit-mask.png",
+        "record.json",
+        "report.html",
+    }
     assert "<img" not in (tmp_path / "out" / "report.html").read_text("utf-8")
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from wholecloth import atomic
+from wholecloth.casework.output import MASK, RECORD, REPORT, Output
 from wholecloth.errors import OutputRefused
-from wholecloth.workflow import MASK, RECORD, REPORT, Output
 
 OLD = {MASK: b"old mask", REPORT: b"old report", RECORD: b"{}"}
 NEW = {REPORT: b"new report", RECORD: b'{"new": 1}'}
@@ -46,12 +46,27 @@ def test_a_failed_replacement_keeps_the_earlier_result(
 
 def test_a_second_run_into_the_same_folder_is_refused(tmp_path: Path) -> None:
     first = Output.prepare(tmp_path, replace=False)
-    second = Output.prepare(tmp_path, replace=False)
+    first.folder.joinpath(".new-record.json").write_bytes(b"half way")
+    with pytest.raises(OutputRefused, match="another run is writing there"):
+        Output.prepare(tmp_path, replace=True)
+    assert (tmp_path / ".new-record.json").exists(), "the refused run must touch nothing"
     first.write(OLD)
-    with pytest.raises(OutputRefused, match="meanwhile"):
-        second.write(NEW)
-    second.undo()
     assert held(tmp_path) == OLD
+
+
+def test_a_run_that_finished_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    """Where the file system has no locks, the last look before the swap still holds."""
+    first = Output.prepare(tmp_path, replace=False)
+    (tmp_path / RECORD).write_bytes(b"of another run")
+    with pytest.raises(OutputRefused, match="meanwhile"):
+        first.write(OLD)
+    first.undo()
+    assert held(tmp_path) == {RECORD: b"of another run"}
+
+
+def test_folders_above_are_removed_again_too(tmp_path: Path) -> None:
+    Output.prepare(tmp_path / "a" / "b" / "c", replace=False).undo()
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_new_folder_is_removed_again(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,36 +10,11 @@ from typing import Any
 
 import click
 
+from wholecloth.cli import options
+from wholecloth.cli.options import PATH, ManyValued
 from wholecloth.cli.watch import Watch
 from wholecloth.errors import AgeDoubt, InputRefused
 from wholecloth.share import words
-
-_PATH = click.Path(path_type=Path)
-
-
-class ManyValued(click.Command):
-    """Lets several paths follow ``--among`` and ``--finding``, as in ``--among a/ b/ c.jpg``."""
-
-    many = ("--among", "--finding")
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Repeat the option before each of its further values."""
-        out: list[str] = []
-        open_option: str | None = None
-        fresh = False
-        for position, arg in enumerate(args):
-            if arg == "--":
-                out += args[position:]
-                break
-            if arg.startswith("-") and len(arg) > 1:
-                open_option = arg if arg in self.many else None
-                fresh = open_option is not None
-            elif open_option and not fresh:
-                out.append(open_option)
-            else:
-                fresh = False
-            out.append(arg)
-        return super().parse_args(ctx, out)
 
 
 @click.command(
@@ -50,25 +24,30 @@ class ManyValued(click.Command):
         "Exit codes: 0 done (whatever was found), 2 command line, 3 input refused, 1 our fault."
     ),
 )
-@click.argument("published", nargs=-1, required=True, type=_PATH)
+@click.argument("published", nargs=-1, required=True, type=PATH)
 @click.option(
     "--among",
     multiple=True,
-    type=_PATH,
+    type=PATH,
     help="Files and folders that may hold the original; folders are read recursively.",
 )
-@click.option("--out", type=_PATH, help="Folder for the results. Default: ./NAME.wholecloth/")
+@click.option("--out", type=PATH, help="Folder for the results. Default: ./NAME.wholecloth/")
 @click.option(
     "--finding",
     "findings",
     multiple=True,
-    type=_PATH,
+    type=PATH,
     help="JSON or TOML files with what only a person or a platform can say; "
     "see `wholecloth finding --help`.",
 )
-@click.option("--replace", is_flag=True, help="Overwrite an earlier record in the output folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
-@click.option("--quiet", is_flag=True, help="No progress and no notice; print only the summary.")
+@options.replace
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Of several pictures, keep the results that are there and still hold; do the rest.",
+)
+@options.as_json
+@options.quiet
 @click.option(
     "--age-doubt",
     is_flag=True,
@@ -80,6 +59,7 @@ def examine(
     out: Path | None,
     findings: tuple[Path, ...],
     replace: bool,
+    resume: bool,
     as_json: bool,
     quiet: bool,
     age_doubt: bool,
@@ -100,10 +80,13 @@ def examine(
     if not (as_json or quiet):
         click.echo(words.BEFORE_DECODING.format(count=len(published)), err=True)
     from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
+    from wholecloth.casework.output import withdraw  # noqa: PLC0415
     from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
     from wholecloth.retrieval.linear import FeatureStore  # noqa: PLC0415
     from wholecloth.share import terminal  # noqa: PLC0415
 
+    if len(published) > 1 and out is not None and not (replace or resume):
+        workflow.refuse_earlier_batch(out)
     said = workflow.read_findings(findings)
     candidates = workflow.candidates_of(among, bool(said))
     taken: set[str] = set()
@@ -116,6 +99,10 @@ def examine(
             for path in published:
                 name = workflow.folder_name(path, taken)
                 folder = Path(name) if out is None else out if len(published) == 1 else out / name
+                kept = workflow.done_before(folder, path) if resume else None
+                if kept is not None:
+                    items.append({"published": str(path), "folder": str(folder), "record": kept})
+                    continue
                 try:
                     done = workflow.examine_one(
                         path,
@@ -137,16 +124,12 @@ def examine(
                 made.append(folder)
                 items.append({"published": str(path), "folder": str(folder), "record": done.record})
         except AgeDoubt:
-            workflow.withdraw(made)
+            withdraw(made)
             raise
     if len(published) > 1 and out is not None:
         workflow.write_summary(out, items)
-    try:
-        _show(items, terminal, as_json=as_json)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) had enough; the results are on disk.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _show(items, terminal, as_json=as_json)
+    options.flush()
     return code
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -13,10 +16,19 @@ from wholecloth import __version__
 from wholecloth.cli.examine import examine
 from wholecloth.cli.finding import finding
 from wholecloth.cli.signals import signals
+from wholecloth.cli.verify import verify
 from wholecloth.errors import AgeDoubt, WholeclothError
 from wholecloth.share import words
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
+
+
+class _Ended(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: stop in the same order as on Ctrl-C."""
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Ended
 
 
 @click.group(
@@ -34,17 +46,21 @@ def program() -> None:
 program.add_command(examine)
 program.add_command(finding)
 program.add_command(signals)
+program.add_command(verify)
 
 
 def run() -> NoReturn:
     """Entry point of the ``wholecloth`` command.
 
     Exit codes: 0 done, 1 our fault, 2 the command line itself, 3 input refused, 4 verification
-    failed, 5 something is not installed, 130 stopped with Ctrl-C.
+    failed, 5 something is not installed, 130 stopped with Ctrl-C, 143 ended by SIGTERM.
     """
     as_json = "--json" in sys.argv
     # We run a thread per core; BLAS threads below each of them only spin against one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
     try:
         code = program.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -65,12 +81,21 @@ def run() -> NoReturn:
     except WholeclothError as error:
         _refuse(as_json, error.item, error.reason, error.remedy)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as stop:
         _refuse(as_json, "run", "stopped; nothing half-written was left", "run it again")
-        sys.exit(INTERRUPTED)
+        # click turns Ctrl-C into Abort; what it came from tells a termination apart.
+        ended = isinstance(stop, _Ended) or isinstance(stop.__cause__, _Ended)
+        sys.exit(TERMINATED if ended else INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        reason = f"cannot be written ({error.strerror})"
+        _refuse(as_json, "standard output", reason, "make room, or send it elsewhere")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(3)
     except Exception as error:
         _refuse(
             as_json,

@@ -6,7 +6,6 @@ is RFC 8785; ``record_digest`` covers everything but ``run``.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,8 @@ import numpy as np
 import rfc8785
 
 from wholecloth import __version__
+from wholecloth.casework.output import COMPARABLE, MASK
+from wholecloth.casework.verify import record_digest
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.limits import Limits
 from wholecloth.localisation.settings import Settings
@@ -29,7 +30,6 @@ from wholecloth.retrieval import linear
 from wholecloth.retrieval.features import DEEP, QUICK
 
 SCHEMA_VERSION = "1.0"
-MASK, COMPARABLE = "edit-mask.png", "comparable.png"
 
 
 def record_of(
@@ -104,26 +104,20 @@ def record_of(
         record["registration"] = record["sources"][0]["registration"]
     if edits is not None:
         record["edit"] = _edit(edits)
-    record = _text_only(record)
-    record["record_digest"] = digest(record)
+    record = text_only(record)
+    record["record_digest"] = record_digest(record)
     return record
 
 
-def _text_only(value: Any) -> Any:
+def text_only(value: Any) -> Any:
     """File names that are no UTF-8 become escapes: canonical JSON is text."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
-        return {k: _text_only(v) for k, v in value.items()}
+        return {k: text_only(v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_text_only(v) for v in value]
+        return [text_only(v) for v in value]
     return value
-
-
-def digest(record: Mapping[str, Any]) -> str:
-    """SHA-256 over the canonical form of everything but ``run`` and the digest itself."""
-    kept = {k: v for k, v in record.items() if k not in ("run", "record_digest")}
-    return hashlib.sha256(rfc8785.dumps(kept)).hexdigest()
 
 
 def encode(record: Mapping[str, Any]) -> bytes:

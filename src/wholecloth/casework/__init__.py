@@ -1,0 +1,1 @@
+"""Keeping what was found: output folders, the custody log, and checking both."""
