@@ -1,6 +1,7 @@
 """The one way to write, move and remove files: complete, or not at all.
 
-Nothing else in wholecloth opens a file for writing.  ``before_step`` is called before every step
+Nothing else in wholecloth opens a file for writing, but the database of the feature cache, which
+holds nothing that cannot be read again.  ``before_step`` is called before every step
 that touches the disk; tests put failures and kills there.
 """
 
@@ -59,6 +60,27 @@ def write(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     except OSError as error:
         reason = f"cannot be written ({error.strerror or error})"
         raise OutputRefused(str(path), reason, _REMEDY) from error
+
+
+def write_new(path: Path, data: bytes, *, mode: int = 0o666) -> bool:
+    """As ``write``, but never over a file that is there; returns whether this call made it.
+
+    Raises:
+        OutputRefused: the folder cannot be written.
+    """
+    waiting = path.with_name(f"{TEMPORARY}{secrets.token_hex(8)}")
+    write(waiting, data, mode=mode)
+    try:
+        os.link(waiting, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error})"
+        raise OutputRefused(str(path), reason, _REMEDY) from error
+    finally:
+        with contextlib.suppress(OSError):
+            waiting.unlink()
+    return True
 
 
 def move(old: Path, new: Path) -> None:

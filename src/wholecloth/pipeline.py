@@ -14,7 +14,7 @@ import numpy as np
 from wholecloth.errors import InputRefused
 from wholecloth.intake import trust
 from wholecloth.intake.collect import Skipped
-from wholecloth.intake.decode import Progress, WorkerPool, picture
+from wholecloth.intake.decode import Progress, digest_of, picture
 from wholecloth.localisation.localise import localise
 from wholecloth.localisation.settings import Settings
 from wholecloth.model.assertion import Decision, Reading
@@ -27,10 +27,13 @@ from wholecloth.model.comparison import (
     Verdict,
 )
 from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
-from wholecloth.model.media import UNMODELLED, Picture, Source
+from wholecloth.model.media import UNMODELLED, Picture
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
-from wholecloth.retrieval.linear import FEW_FEATURES, FeatureStore, Found, Lead, search
+from wholecloth.retrieval.features import QUICK, extract
+from wholecloth.retrieval.linear import FEW_FEATURES, Found, search
+from wholecloth.retrieval.reading import Reader
+from wholecloth.retrieval.verify import Verified, verify
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
 from wholecloth.weighing.generations import order
@@ -67,35 +70,34 @@ class Examination:
 
 def examine_picture(
     published: Picture,
-    sources: Sequence[Source],
-    pool: WorkerPool,
+    reader: Reader,
     *,
     skipped: Sequence[Skipped] = (),
     statements: Sequence[Statement] = (),
     settings: Settings | None = None,
-    store: FeatureStore | None = None,
     progress: Progress = lambda *_: None,
 ) -> Examination:
     """Examine one decoded picture against candidates.
 
     Args:
         published: the questioned picture, full size.
-        sources: candidates, in a stable order.
-        pool: decode workers.
+        reader: the candidates, in a stable order, with their features.
         skipped: what was left out before (so that "no original" is not claimed over it).
         statements: findings only a person or a platform can make.
         settings: of the localiser; the fitted ones by default.
-        store: features shared between examinations over the same candidates.
         progress: told what is being done; may raise to stop.
     """
-    found = search(published, sources, pool, progress, store)
-    compared, lost = _compare(published, sources, found, pool, settings or Settings(), progress)
+    found = search(published, reader, progress)
+    compared, lost = _compare(published, reader, found, settings or Settings(), progress)
     believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
     found = replace(found, skipped=(*found.skipped, *lost))
     unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
-    identical = tuple(sources[i].name for i in found.identical)
+    own = published.digests.sha256
+    # By the cache's word they were identical; the files themselves have the last one.
+    same = [i for i in found.identical if digest_of(reader.sources[i]) == own]
+    identical = tuple(reader.sources[i].name for i in same)
     if not believed and identical:
-        believed = [_identical(published, found.identical[0], identical[0])]
+        believed = [_identical(published, same[0], identical[0])]
     featureless = found.features < FEW_FEATURES
     verdict, sentence = verdict_of(
         believed, compared, identical, len(unread), featureless=featureless
@@ -128,9 +130,8 @@ def examine_picture(
 
 def _compare(
     published: Picture,
-    sources: Sequence[Source],
+    reader: Reader,
     found: Found,
-    pool: WorkerPool,
     settings: Settings,
     progress: Progress,
 ) -> tuple[list[Candidate], list[Skipped]]:
@@ -139,31 +140,58 @@ def _compare(
     leads = found.leads[:MAX_COMPARED]
     for done, lead in enumerate(leads):
         progress("comparing", done, len(leads))
-        source = sources[lead.index]
+        source = reader.sources[lead.index]
         try:
-            out.append(_compare_one(published, source, lead, pool, settings))
+            original = picture(reader.pool.decode(source))
         except InputRefused as error:
             lost.append(Skipped(source.name, error.reason, "unread"))
+            continue
+        start: Verified | None = lead.verified
+        if original.digests.sha256 != lead.sha256:
+            # Another file than its features came from: cached ones were stale, or it was swapped.
+            reader.forget(lead.index)
+            start = verify(extract(original.pixels, QUICK), extract(published.pixels, QUICK))
+        if start is None:
+            reason = "was exchanged after it was read (its time stamps did not tell)"
+            lost.append(Skipped(source.name, reason, "unread"))
+            continue
+        compared = compare(original, published, start, settings, lead.index)
+        out.append(Candidate(source.name, original, compared))
     progress("comparing", len(leads), len(leads))
     return out, lost
 
 
-def _compare_one(
-    published: Picture, source: Source, lead: Lead, pool: WorkerPool, settings: Settings
-) -> Candidate:
-    original = picture(pool.decode(source))
-    alignment = register(original.pixels, published.pixels, lead.verified)
+def compare(
+    original: Picture,
+    published: Picture,
+    start: Verified,
+    settings: Settings | None = None,
+    index: int = 0,
+) -> Comparison:
+    """Register one pair, localise, and name how the two are related.
+
+    Args:
+        original, published: decoded at full size.
+        start: the transformation the features gave.
+        settings: of the localiser; the fitted ones by default.
+        index: of the candidate, kept in the result.
+    """
+    alignment = register(original.pixels, published.pixels, start)
     edits = None
     if not isinstance(alignment, NotAligned):
         edits = localise(
-            original.pixels, published.pixels, alignment, published.facts.jpeg, settings
+            original.pixels,
+            published.pixels,
+            alignment,
+            published.facts.jpeg,
+            settings or Settings(),
         )
     scale = 1.0
     if isinstance(alignment, Alignment):
         scale = scale_of(alignment.original_to_published, original.shape)
     modelled = published.facts.format not in UNMODELLED
     kind, reason = judge(alignment, edits, scale, codec_modelled=modelled)
-    return Candidate(source.name, original, Comparison(lead.index, alignment, edits, kind, reason))
+    return Comparison(index, alignment, edits, kind, reason)
 
 
 def _identical(published: Picture, index: int, name: str) -> Candidate:

@@ -32,7 +32,8 @@ from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
-from wholecloth.retrieval.linear import FeatureStore
+from wholecloth.retrieval.cache import FeatureCache
+from wholecloth.retrieval.reading import Reader
 from wholecloth.share import figures, report
 from wholecloth.share.record import encode, masks, png, record_of, text_only
 from wholecloth.weighing import statements
@@ -57,6 +58,8 @@ def examine(
     findings: Iterable[str | os.PathLike[str]] = (),
     replace: bool = False,
     limits: Limits = DEFAULT,
+    cache: FeatureCache | None = None,
+    paranoid: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Examined:
     """Examine a published picture against candidate originals.
@@ -68,6 +71,8 @@ def examine(
         findings: files with what only a person or a platform can say.
         replace: overwrite an earlier record in ``out``.
         limits: of decoding one file.
+        cache: features of files read before; none by default.
+        paranoid: hash every file instead of trusting its size and time stamps.
         progress: called with (stage, done, of); whatever it raises stops the run cleanly.
 
     Returns:
@@ -86,10 +91,9 @@ def examine(
             tops,
             candidates,
             said,
-            pool,
+            Reader(candidates.sources, pool, None, cache, paranoid=paranoid),
             out=Path(out) if out is not None else None,
             replace=replace,
-            limits=limits,
             progress=progress,
         )
 
@@ -136,15 +140,15 @@ def examine_one(
     tops: Sequence[Path],
     candidates: Collected,
     said: tuple[Statement, ...],
-    pool: WorkerPool,
+    reader: Reader,
     *,
     out: Path | None,
     replace: bool = False,
-    limits: Limits = DEFAULT,
-    store: FeatureStore | None = None,
     progress: Progress = lambda *_: None,
 ) -> Examined:
     """Examine one file with everything else prepared; all or nothing is written."""
+    pool = reader.pool
+    cached = reader.from_cache
     custody = Custody()
     clock = _Clock(progress, custody)
     source = file_source(published)
@@ -158,11 +162,9 @@ def examine_one(
         with threadpool_limits(limits=1, user_api="blas"):
             examination = examine_picture(
                 questioned,
-                candidates.sources,
-                pool,
+                reader,
                 skipped=candidates.skipped,
                 statements=said,
-                store=store,
                 progress=clock,
             )
         clock("writing", 0, 1)
@@ -180,8 +182,9 @@ def examine_one(
                 "processors": os.cpu_count(),
             },
             "isolation": list(pool.isolation),
+            "read_from_cache": reader.from_cache - cached,
         }
-        record = record_of(examination, candidates.skipped, among, limits, run)
+        record = record_of(examination, candidates.skipped, among, pool.limits, run)
         _log_decision(custody, record)
         record["run"]["custody"] = custody.seal
         if target is not None:

@@ -10,8 +10,8 @@ import pytest
 
 from wholecloth.localisation.predict import _applied, _colour_terms, _place_terms
 from wholecloth.localisation.segment import minimum_cut
-from wholecloth.retrieval.features import FeatureSettings, extract
-from wholecloth.retrieval.verify import MIRROR, mutual_matches
+from wholecloth.retrieval.features import QUICK, FeatureSettings, extract
+from wholecloth.retrieval.verify import MIRROR, mutual_matches, mutual_matches_plain
 from wholecloth.testing.scenes import scene
 
 F32 = np.float32
@@ -74,3 +74,13 @@ def test_reduced_and_full_features_share_coordinates() -> None:
     pairs = mutual_matches(full.descriptors, reduced.descriptors)
     offset = full.points[pairs[:, 0]] - reduced.points[pairs[:, 1]]
     assert np.abs(np.median(offset, axis=0)).max() < 0.02
+
+
+def test_matching_agrees_with_its_plain_twin() -> None:
+    first = extract(scene(41, (640, 480)), QUICK)
+    turned = np.ascontiguousarray(np.rot90(scene(41, (640, 480))))
+    for second in (extract(scene(42, (640, 480)), QUICK), extract(turned, QUICK)):
+        clever = mutual_matches(first.descriptors, second.descriptors)
+        plain = mutual_matches_plain(first.descriptors, second.descriptors)
+        np.testing.assert_array_equal(clever, plain)
+        assert len(clever) > 5

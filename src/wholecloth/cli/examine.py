@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,6 +47,8 @@ from wholecloth.share import words
     is_flag=True,
     help="Of several pictures, keep the results that are there and still hold; do the rest.",
 )
+@options.cache
+@options.paranoid
 @options.as_json
 @options.quiet
 @click.option(
@@ -60,6 +63,8 @@ def examine(
     findings: tuple[Path, ...],
     replace: bool,
     resume: bool,
+    use_cache: bool,
+    paranoid: bool,
     as_json: bool,
     quiet: bool,
     age_doubt: bool,
@@ -82,7 +87,8 @@ def examine(
     from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
     from wholecloth.casework.output import withdraw  # noqa: PLC0415
     from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
-    from wholecloth.retrieval.linear import FeatureStore  # noqa: PLC0415
+    from wholecloth.retrieval.cache import FeatureCache  # noqa: PLC0415
+    from wholecloth.retrieval.reading import FeatureStore, Reader  # noqa: PLC0415
     from wholecloth.share import terminal  # noqa: PLC0415
 
     if len(published) > 1 and out is not None and not (replace or resume):
@@ -94,7 +100,9 @@ def examine(
     code = 0
     made: list[Path] = []
     store = FeatureStore() if len(published) > 1 else None
-    with WorkerPool() as pool:
+    cache = FeatureCache.open() if use_cache else None
+    with WorkerPool() as pool, closing(cache) if cache else nullcontext():
+        reader = Reader(candidates.sources, pool, store, cache, paranoid=paranoid)
         try:
             for path in published:
                 name = workflow.folder_name(path, taken)
@@ -109,10 +117,9 @@ def examine(
                         among,
                         candidates,
                         said,
-                        pool,
+                        reader,
                         out=folder,
                         replace=replace,
-                        store=store,
                         progress=watch,
                     )
                 except InputRefused as error:
@@ -125,6 +132,8 @@ def examine(
                 items.append({"published": str(path), "folder": str(folder), "record": done.record})
         except AgeDoubt:
             withdraw(made)
+            if cache is not None:
+                cache.withdraw()
             raise
     if len(published) > 1 and out is not None:
         workflow.write_summary(out, items)

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from wholecloth import __version__
+from wholecloth.cli.cache import cache
 from wholecloth.cli.examine import examine
 from wholecloth.cli.finding import finding
 from wholecloth.cli.signals import signals
@@ -44,6 +45,7 @@ def program() -> None:
 
 
 program.add_command(examine)
+program.add_command(cache)
 program.add_command(finding)
 program.add_command(signals)
 program.add_command(verify)

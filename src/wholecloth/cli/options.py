@@ -16,6 +16,17 @@ as_json = click.option(
 quiet = click.option(
     "--quiet", is_flag=True, help="No progress and no notice; print only the summary."
 )
+cache = click.option(
+    "--cache/--no-cache",
+    "use_cache",
+    default=True,
+    help="Keep features of files read, encrypted, so that the next run need not read them again.",
+)
+paranoid = click.option(
+    "--paranoid",
+    is_flag=True,
+    help="Hash every cached file again instead of trusting its size and time stamps.",
+)
 replace = click.option(
     "--replace", is_flag=True, help="Overwrite an earlier result in the output folder."
 )

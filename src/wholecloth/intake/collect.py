@@ -54,7 +54,21 @@ def file_source(path: Path, name: str | None = None) -> Source:
     if not stat.S_ISREG(info.st_mode):
         what = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
         raise UnreadableMedia(shown, f"is {what}", "give a picture file")
-    return Source(shown, info.st_size, partial(_open, path))
+    return Source(shown, info.st_size, partial(_open, path), _identity(info), str(path))
+
+
+def identity_now(source: Source) -> tuple[int, int, int, int, int] | None:
+    """The identity of a source's file as it is now; None if it is no file or is gone."""
+    if source.path is None:
+        return None
+    try:
+        return _identity(os.stat(source.path))
+    except OSError:
+        return None
+
+
+def _identity(info: os.stat_result) -> tuple[int, int, int, int, int]:
+    return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
 def collect(paths: Iterable[Path]) -> Collected:

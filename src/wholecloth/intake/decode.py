@@ -63,6 +63,18 @@ def digests(data: bytes) -> Digests:
     return Digests(hashlib.sha256(data).hexdigest(), md5)
 
 
+def digest_of(source: Source) -> str:
+    """SHA-256 of a source's bytes as they are now; empty where it cannot be read."""
+    found = hashlib.sha256()
+    try:
+        with source.open() as stream:
+            while part := stream.read(1 << 20):
+                found.update(part)
+    except OSError:
+        return ""
+    return found.hexdigest()
+
+
 class Worker:
     """One decode process; restarted after it was killed."""
 

@@ -31,6 +31,10 @@ class Source:
     size: int
     """Bytes."""
     opener: Callable[[], BinaryIO] = field(repr=False, compare=False)
+    identity: tuple[int, int, int, int, int] | None = None
+    """Device, inode, size, mtime_ns and ctime_ns of a file: equal = taken as unchanged."""
+    path: str | None = field(default=None, repr=False, compare=False)
+    """Where the file lies, to look at its identity again; stages never open it by this."""
 
     def open(self) -> BinaryIO:
         """A fresh binary stream, positioned at 0.  The caller closes it."""

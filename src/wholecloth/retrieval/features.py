@@ -17,6 +17,9 @@ from wholecloth.model.media import RGB
 # OpenCV's own threads would compete with ours, one per candidate.
 cv2.setNumThreads(1)
 
+VERSION = "rootsift-1"
+"""Changes with anything that changes what ``extract`` gives; cached features carry it."""
+
 MIRROR = np.arange(128).reshape(4, 4, 8)[::-1][:, :, [0, 7, 6, 5, 4, 3, 2, 1]].ravel()
 """A mirrored patch's descriptor is this permutation of the patch's own: the four rows of the
 spatial grid reversed (the frame turns with the dominant orientation) and the eight orientation

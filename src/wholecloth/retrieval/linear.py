@@ -5,18 +5,17 @@ Slow and right; any index that comes later is tested against it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
-from wholecloth.errors import WholeclothError
 from wholecloth.intake.collect import Skipped
-from wholecloth.intake.decode import Progress, WorkerPool
-from wholecloth.model.media import Picture, Source
-from wholecloth.retrieval.features import DEEP, QUICK, Features, FeatureSettings, extract
-from wholecloth.retrieval.verify import Verified, verify
+from wholecloth.intake.decode import Progress
+from wholecloth.model.media import Picture
+from wholecloth.retrieval.features import DEEP, QUICK, FeatureSettings, extract
+from wholecloth.retrieval.reading import Read, Reader
+from wholecloth.retrieval.verify import Verified
 
 T = TypeVar("T")
 
@@ -62,64 +61,27 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Read:
-    """One candidate's features with what identifies it."""
-
-    features: Features
-    sha256: str
-    pixels: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Looked:
     index: int
-    read: _Read
+    read: Read
     verified: Verified | None
-
-
-class FeatureStore:
-    """Features and refusals of one run, so that several published pictures read a folder once.
-
-    In memory only, up to a budget; what does not fit is read again.
-    """
-
-    def __init__(self, budget_bytes: int = 300 * 2**20) -> None:
-        self._left = budget_bytes
-        self._known: dict[tuple[int, FeatureSettings], _Read | Skipped] = {}
-        self._lock = threading.Lock()
-
-    def get(self, index: int, settings: FeatureSettings) -> _Read | Skipped | None:
-        """What is known of a candidate, None if nothing."""
-        return self._known.get((index, settings))
-
-    def put(self, index: int, settings: FeatureSettings, what: _Read | Skipped) -> None:
-        """Keep it if it fits."""
-        size = what.features.nbytes if isinstance(what, _Read) else 0
-        with self._lock:
-            if size <= self._left:
-                self._left -= size
-                self._known[index, settings] = what
 
 
 def search(
     published: Picture,
-    sources: Sequence[Source],
-    pool: WorkerPool,
+    reader: Reader,
     progress: Progress,
-    store: FeatureStore | None = None,
 ) -> Found:
-    """Match the published picture against every source.
+    """Match the published picture against every candidate.
 
     Args:
         published: decoded at full size.
-        sources: candidates in a stable order.
-        pool: decode workers; one thread runs per worker.
+        reader: gives the candidates' features; one thread runs per decode worker.
         progress: called after each candidate; may raise to stop.
-        store: shared between searches over the same sources.
     """
     skipped: dict[int, Skipped] = {}
-    run = _Run(published, sources, pool, progress, store or FeatureStore(0), skipped)
-    read = run.look(range(len(sources)), QUICK)
+    run = _Run(published, reader, progress, skipped)
+    read = run.look(range(len(reader.sources)), QUICK)
     own = published.digests.sha256
     identical = tuple(k.index for k in read if k.read.sha256 == own)
     leads = _leads(read, "quick", identical)
@@ -164,51 +126,32 @@ class _Run:
     """One search's fixed parts."""
 
     published: Picture
-    sources: Sequence[Source]
-    pool: WorkerPool
+    reader: Reader
     progress: Progress
-    store: FeatureStore
     skipped: dict[int, Skipped]
 
     def look(self, indices: Sequence[int], settings: FeatureSettings) -> list[_Looked]:
         """Match the published picture with these candidates; refusals go to ``skipped``."""
         query = extract(self.published.pixels, settings)
+        own = self.published.digests.sha256
         stage = "looking at candidates" if settings is QUICK else "looking closer"
 
         def one(index: int) -> _Looked | None:
-            read = self._read(index, settings)
+            read = self.reader.read(index, settings)
             if isinstance(read, Skipped):
                 self.skipped[index] = read
                 return None
-            return _Looked(index, read, verify(read.features, query))
+            matched = self.reader.matched(read, query, own, settings)
+            return _Looked(index, read, matched)
 
         done = in_threads(
             one,
             indices,
-            self.pool.count,
+            self.reader.pool.count,
             tick=lambda n: self.progress(stage, n, len(indices)),
-            stop=self.pool.close,
+            stop=self.reader.pool.close,
         )
         return [d for d in done if d is not None]
-
-    def _read(self, index: int, settings: FeatureSettings) -> _Read | Skipped:
-        known = self.store.get(index, settings)
-        if known is None:
-            known = self._decode(self.sources[index], settings)
-            self.store.put(index, settings, known)
-        return known
-
-    def _decode(self, source: Source, settings: FeatureSettings) -> _Read | Skipped:
-        try:
-            decoded = self.pool.decode(source, max_side=settings.side)
-        except WholeclothError as error:
-            return Skipped(source.name, error.reason, "unread")
-        width, height = decoded.facts.width, decoded.facts.height
-        if min(width, height) < self.pool.limits.min_side:
-            reason = f"too small to compare ({width} × {height} pixels)"
-            return Skipped(source.name, reason, "unread")
-        features = extract(decoded.pixels, settings, (height, width))
-        return _Read(features, decoded.digests.sha256, width * height)
 
 
 def in_threads(
