@@ -238,7 +238,25 @@ def _not_examined(published: Picture, found: Found, unread: Sequence[Skipped]) -
         )
     if published.facts.frames > 1:
         out.append(f"only the first of {published.facts.frames} frames was examined")
+    out += _also_in_the_file(published)
     out += published.facts.notes
     out.append("which of the two pictures came first is assumed, not examined")
     out.append("overlays (captions, stickers, bars) are not told apart from edits in this version")
     return tuple(out)
+
+
+_EXTRAS = {
+    "exif_thumbnail": "an EXIF thumbnail",
+    "further_picture": "further pictures",
+    "gain_map": "a gain map",
+    "trailing_bytes": "bytes after the end of the picture",
+}
+
+
+def _also_in_the_file(published: Picture) -> list[str]:
+    """One line on what the file carries beside its picture; whoever passes it on should know."""
+    kinds = dict.fromkeys(e.kind for e in published.facts.extras)
+    named = [_EXTRAS[k] for k in kinds if k in _EXTRAS]
+    if not named:
+        return []
+    return [f"the file also holds {', '.join(named)}: not examined, to be handled as sensitive"]

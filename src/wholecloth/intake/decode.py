@@ -22,7 +22,7 @@ from wholecloth.intake import trust
 from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.intake.pdq import pdq
 from wholecloth.intake.worker import read_exact, send
-from wholecloth.model.media import RGB, ContainerFacts, Digests, JpegTables, Picture, Source
+from wholecloth.model.media import RGB, ContainerFacts, Digests, Extra, JpegTables, Picture, Source
 from wholecloth.model.media import read_only as frozen
 
 _HEADER_LIMIT = 64 * 2**20
@@ -237,7 +237,7 @@ def picture(decoded: Decoded) -> Picture:
 _REMEDY = {
     "hostile": "if it is wanted all the same, re-save it smaller on another machine and say so",
     "unreadable": "fetch the file again, or export it as PNG from a program that opens it",
-    "unsupported": "give a JPEG, PNG, WebP, HEIC, AVIF or GIF file",
+    "unsupported": "give a JPEG, PNG, WebP, HEIC, AVIF, GIF, TIFF or BMP file",
 }
 
 
@@ -258,6 +258,7 @@ def _facts(raw: dict[str, Any]) -> ContainerFacts:
         c2pa=raw.get("c2pa"),
         c2pa_state=raw.get("c2pa_state", "not_read"),
         notes=tuple(raw["notes"]),
+        extras=tuple(Extra(e["kind"], e["detail"], e["bytes"]) for e in raw["extras"]),
     )
 
 

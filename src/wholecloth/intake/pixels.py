@@ -7,22 +7,21 @@ import struct
 import warnings
 from typing import Any
 
-from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
+from wholecloth.intake import extras
+from wholecloth.intake.colour import to_srgb
 from wholecloth.intake.limits import Limits
+from wholecloth.intake.metadata import bits_of, facts_of, png_text
 from wholecloth.intake.sniff import HEAD_BYTES, sniff
 
-_EXIF_NAMES = {
-    0x010E: "ImageDescription",
-    0x010F: "Make",
-    0x0110: "Model",
-    0x0131: "Software",
-    0x0132: "DateTime",
-    0x013B: "Artist",
-}
-_TEXTS = 200
-_EXIF_IFD, _USER_COMMENT = 0x8769, 0x9286
-_EXIF_SUB = {0x9003: "DateTimeOriginal", 0x9004: "DateTimeDigitized"}
+_DECODERS = {
+    "JPEG": ("JPEG", "MPO"),
+    "HEIF": ("HEIF",),
+    "AVIF": ("AVIF", "HEIF"),
+    "WEBP": ("WEBP",),
+} | {name: (name,) for name in ("PNG", "GIF", "TIFF", "BMP")}
+"""Only the decoder that the first bytes ask for: Pillow would try all of its forty."""
 
 
 class Refused(Exception):
@@ -57,29 +56,32 @@ def decode(data: bytes, request: dict[str, Any], limits: Limits) -> tuple[dict[s
     if kind.kind != "picture":
         raise Refused("unsupported", f"{kind.format}: {kind.remedy}")
     notes: list[str] = []
-    image = _open(data, kind.format, notes)
+    image: Image.Image = _open(data, kind.format, notes)
     width, height = image.size
     if width * height > limits.pixels:
         raise Refused(
             "hostile",
             f"{width} × {height} pixels is over the limit of {limits.pixels // 10**6} megapixels",
         )
-    facts = _facts(image, kind.format, limits, notes)
+    if kind.format == "TIFF":
+        _refuse_raw(image)
+    if kind.format == "PNG":
+        image = _loaded(image, data, notes)  # reading EXIF would do it, and hide what went wrong
+    facts = facts_of(image, kind.format, limits, notes)
+    facts["extras"], facts["frames"] = _extras(data, image, kind.format)
+    facts["bits"] = bits_of(data, image, kind.format)
     full = image.size
     side = int(request.get("max_side") or 0)
     if side and image.format == "JPEG":
         image.draft(
             None, (side, side)
         )  # the decoder's own reduced scan, never below the size asked
-    try:
-        image.load()
-    except (OSError, SyntaxError, ValueError, struct.error) as error:
-        raise Refused("unreadable", _plain(error)) from error
+    image = _loaded(image, data, notes)
     if isinstance(image, PngImagePlugin.PngImageFile):
-        facts["text"] = _png_text(image, limits, notes)  # chunks may follow the pixels
+        facts["text"] = png_text(image, limits, notes)  # chunks may follow the pixels
     image = _shrink(image, side)
     image = ImageOps.exif_transpose(image)
-    rgb = _to_srgb(image, facts, notes)
+    rgb = to_srgb(image, facts, notes)
     upright = full if facts["orientation"] < 5 else full[::-1]
     facts |= {"width": upright[0], "height": upright[1], "notes": notes}
     if request.get("credentials"):
@@ -94,19 +96,62 @@ def decode(data: bytes, request: dict[str, Any], limits: Limits) -> tuple[dict[s
 
 
 def _open(data: bytes, format_: str, notes: list[str]) -> Image.Image:
+    image: Image.Image
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=_DECODERS[format_])
     except ValueError as error:
         if format_ != "PNG":
             raise Refused("unreadable", _plain(error)) from error
-        notes.append("a text chunk was over its limit; metadata was left unread, pixels were not")
-        try:
-            image = Image.open(io.BytesIO(_png_pixels_only(data)))
-        except Exception as again:
-            raise Refused("unreadable", _plain(again)) from again
+        image = _pixels_alone(data, notes)
     except (OSError, SyntaxError, struct.error) as error:
         raise Refused("unreadable", _plain(error)) from error
     return image
+
+
+def _loaded(image: Image.Image, data: bytes, notes: list[str]) -> Image.Image:
+    try:
+        image.load()
+    except ValueError as error:
+        if not isinstance(image, PngImagePlugin.PngImageFile):
+            raise Refused("unreadable", _plain(error)) from error
+        return _pixels_alone(data, notes)  # a text chunk after the pixels is over its limit
+    except (OSError, SyntaxError, struct.error) as error:
+        raise Refused("unreadable", _plain(error)) from error
+    return image
+
+
+def _pixels_alone(data: bytes, notes: list[str]) -> Image.Image:
+    notes.append("a text chunk was over its limit; metadata was left unread, pixels were not")
+    try:
+        image = Image.open(io.BytesIO(_png_pixels_only(data)), formats=("PNG",))
+        image.load()
+    except Exception as error:
+        raise Refused("unreadable", _plain(error)) from error
+    return image
+
+
+def _refuse_raw(image: Image.Image) -> None:
+    """A raw camera file is a TIFF whose first picture is a preview: not what was photographed."""
+    tags = getattr(image, "tag_v2", {})
+    reduced = int(tags.get(0x00FE, 0) or 0) & 1  # TIFF 6.0, NewSubfileType: reduced resolution
+    if 0xC612 in tags or (reduced and 0x014A in tags):  # DNGVersion; SubIFDs
+        raise Refused("unsupported", "raw camera file: its first picture is only a preview")
+
+
+def _extras(data: bytes, image: Image.Image, format_: str) -> tuple[list[dict[str, Any]], int]:
+    """Also for the formats whose structure the decoder's library walks."""
+    found, frames = extras.extras(data, format_)
+    if format_ in ("TIFF", "HEIF", "AVIF"):
+        frames = int(getattr(image, "n_frames", 1))
+        what = {"TIFF": "page"}.get(format_, "picture")
+        for number in range(2, min(frames, extras.MAX_LISTED) + 1):
+            detail = f"{what} {number} of {frames} in the file"
+            found.append({"kind": "further_picture", "detail": detail, "bytes": None})
+    for key in ("depth_images", "aux"):
+        if image.info.get(key):
+            detail = f"{len(image.info[key])} auxiliary picture(s): {key}"
+            found.append({"kind": "further_picture", "detail": detail, "bytes": None})
+    return found, frames
 
 
 def _png_pixels_only(data: bytes) -> bytes:
@@ -137,124 +182,6 @@ def _shrink(image: Image.Image, side: int) -> Image.Image:
     exif = image.getexif()
     small.getexif().update({0x0112: exif.get(0x0112, 1)})
     return small
-
-
-def _to_srgb(image: Image.Image, facts: dict[str, Any], notes: list[str]) -> Image.Image:
-    """8-bit sRGB; transparent pixels are laid on white and that is noted."""
-    icc = image.info.get("icc_profile")
-    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
-        notes.append("more than 8 bits a channel: reduced to 8")
-        image = _eight_bit(image)
-    if image.mode in ("P", "PA"):
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if "A" in image.getbands() or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        if rgba.getchannel("A").getextrema() != (255, 255):
-            notes.append("transparent pixels were laid on white")
-        ground = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(ground, rgba).convert("RGB")
-    if icc:
-        image = _from_profile(image, icc, facts, notes)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    import numpy as np  # noqa: PLC0415
-
-    values = np.asarray(image, np.float64)
-    scale = 256.0 if values.max(initial=0) > 255 else 1.0
-    return Image.fromarray(np.clip(values / scale, 0, 255).astype(np.uint8))
-
-
-def _from_profile(
-    image: Image.Image, icc: bytes, facts: dict[str, Any], notes: list[str]
-) -> Image.Image:
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-        facts["icc"] = ImageCms.getProfileDescription(profile).strip()[:120]
-        if "srgb" in facts["icc"].lower():
-            return image
-        converted = ImageCms.profileToProfile(
-            image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
-        )
-    except (ImageCms.PyCMSError, OSError, ValueError):
-        notes.append("the colour profile does not fit the picture and was ignored")
-        return image
-    return converted if converted is not None else image
-
-
-def _facts(image: Image.Image, format_: str, limits: Limits, notes: list[str]) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "format": format_,
-        "mode": image.mode,
-        "frames": int(getattr(image, "n_frames", 1)),
-        "orientation": 1,
-        "icc": None,
-        "jpeg": None,
-        "text": [],
-        "exif": [],
-        "xmp": "",
-    }
-    try:
-        exif = image.getexif()
-        facts["orientation"] = _orientation(exif.get(0x0112, 1))
-        facts["exif"] = [[k, _cut(v, limits, notes)] for k, v in _exif_fields(exif)]
-    except Exception:  # noqa: BLE001 - EXIF is full of surprises and never worth a picture
-        notes.append("EXIF could not be read")
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    xmp = xmp.encode("utf-8", "replace") if isinstance(xmp, str) else bytes(xmp)
-    facts["xmp"] = xmp[: 1 << 20].decode("latin-1")
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        tables = [list(map(int, t)) for _, t in sorted(image.quantization.items())]
-        facts["jpeg"] = {"q": tables, "s": JpegImagePlugin.get_sampling(image)}
-    return facts
-
-
-def _png_text(
-    image: PngImagePlugin.PngImageFile, limits: Limits, notes: list[str]
-) -> list[list[str]]:
-    rows = [(k, v) for k, v in image.info.items() if isinstance(v, str)]
-    kept = [(k, v) for k, v in rows if k != "XML:com.adobe.xmp"][:_TEXTS]
-    return [[str(k)[:80], _cut(str(v), limits, notes)] for k, v in kept]
-
-
-def _cut(value: str, limits: Limits, notes: list[str]) -> str:
-    if len(value) > limits.text_chars:
-        notes.append("a metadata text was cut")
-    return value[: limits.text_chars].replace("\x00", "")
-
-
-def _orientation(value: object) -> int:
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _exif_fields(exif: Image.Exif) -> list[tuple[str, str]]:
-    found = [(name, exif[tag]) for tag, name in _EXIF_NAMES.items() if tag in exif]
-    sub = exif.get_ifd(_EXIF_IFD)
-    found += [(name, sub[tag]) for tag, name in _EXIF_SUB.items() if tag in sub]
-    fields = [(n, v if isinstance(v, str) else _text(v)) for n, v in found]
-    if _USER_COMMENT in sub:
-        fields.append(("UserComment", _user_comment(sub[_USER_COMMENT])))
-    return fields
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _user_comment(value: object) -> str:
-    """EXIF 2.32, 4.6.5: eight bytes name the character code; byte order of UNICODE is a guess."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, bytes):
-        return ""
-    code, body = value[:8], value[8:]
-    if code.startswith(b"UNICODE"):
-        big, little = (body.decode(f"utf-16-{e}", "replace") for e in ("be", "le"))
-        return max((big, little), key=lambda t: sum(c.isascii() for c in t))
-    if code.startswith(b"ASCII"):
-        return body.decode("ascii", "replace")
-    return value.decode("utf-8", "replace")
 
 
 def _plain(error: BaseException) -> str:

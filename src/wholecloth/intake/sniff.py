@@ -8,13 +8,14 @@ from typing import Literal
 
 Kind = Literal["picture", "video", "container", "unread_picture", "empty", "other"]
 
-PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF")
+PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "TIFF", "BMP")
 """Formats this version decodes."""
 
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"hevc", b"hevx"}
 _AVIF = {b"avif", b"avis"}
 _PICTURE_SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .gif .heic .heif .hif .avif .tif .tiff .bmp .dng .jxl".split()
+    ".jpg .jpeg .jpe .jfif .png .webp .gif .heic .heif .hif .avif .tif .tiff .bmp .dng .jxl "
+    ".mpo .apng".split()
 )
 _VIDEO_SUFFIXES = frozenset(".mp4 .mov .m4v .avi .mkv .webm .3gp .mpg .mpeg".split())
 HEAD_BYTES = 4096
@@ -37,10 +38,10 @@ class Sniffed:
 
 _REMEDY = {
     "video": "export the frame in question as PNG; video is not read in this version",
-    "container": "unpack it first and give the pictures inside",
+    "container": "unpack it first (take the pictures out) and give those",
     "unread_picture": "convert it to PNG without resizing and give that",
     "empty": "the file has no bytes; fetch it again",
-    "other": "give a JPEG, PNG, WebP, HEIC, AVIF or GIF file",
+    "other": "give a JPEG, PNG, WebP, HEIC, AVIF, GIF, TIFF or BMP file",
 }
 
 
@@ -75,9 +76,11 @@ def _by_magic(head: bytes) -> Sniffed | None:
     if head[4:8] == b"ftyp":
         return _bmff(head)
     if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return Sniffed("unread_picture", "TIFF or raw camera file")
+        return Sniffed("picture", "TIFF", "image/tiff")
     if head[:2] == b"BM" and head[14:15] in (b"\x0c", b"\x28", b"\x6c", b"\x7c"):
-        return Sniffed("unread_picture", "BMP")
+        return Sniffed("picture", "BMP", "image/bmp")
+    if head[:4] in (b"IIRO", b"IIRS", b"IIU\0") or head[:8] == b"FUJIFILM":
+        return Sniffed("unread_picture", "raw camera file")
     if head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n" or head[:2] == b"\xff\x0a":
         return Sniffed("unread_picture", "JPEG XL")
     if head[:12] == b"\0\0\0\x0cjP  \r\n\x87\n":
@@ -90,6 +93,10 @@ def _by_magic(head: bytes) -> Sniffed | None:
         return Sniffed("container", "PDF document")
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06", b"Rar!") or head[:6] == b"7z\xbc\xaf\x27\x1c":
         return Sniffed("container", "archive")
+    if head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" or head[:5] == b"{\\rtf":
+        return Sniffed("container", "office document")
+    if head[:4] in (b"8BPS", b"8BPB") or head[:9] == b"gimp xcf ":
+        return Sniffed("unread_picture", "layered picture of an editor")
     if head[:2] == b"\x1f\x8b" or head[:3] == b"BZh" or head[:6] == b"\xfd7zXZ\0":
         return Sniffed("container", "compressed file")
     if head[257:262] == b"ustar":
@@ -97,6 +104,8 @@ def _by_magic(head: bytes) -> Sniffed | None:
     text = head[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(b"<svg") or (text.startswith(b"<?xml") and b"<svg" in head.lower()):
         return Sniffed("container", "SVG drawing")
+    if text.startswith((b"<!doctype html", b"<html")):
+        return Sniffed("container", "web page")
     return None
 
 

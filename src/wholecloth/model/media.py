@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import BinaryIO, Literal
 
 import numpy as np
@@ -68,11 +69,21 @@ class JpegTables:
 
 
 @dataclass(frozen=True, slots=True)
+class Extra:
+    """Something in the file beyond its first picture; see ``intake.extras``."""
+
+    kind: str
+    """exif_thumbnail, further_picture, gain_map, frame, trailing_bytes, odd_structure, damaged."""
+    detail: str
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerFacts:
     """What the file says about itself, read in the worker; text is data, never instructions."""
 
     format: str
-    """By content: JPEG, PNG, WEBP, HEIF, AVIF, GIF."""
+    """By content: JPEG, PNG, WEBP, HEIF, AVIF, GIF, TIFF, BMP."""
     width: int
     height: int
     """Of the upright picture, in pixels."""
@@ -95,7 +106,9 @@ class ContainerFacts:
     c2pa_state: str = "not_read"
     """not_read | none | read | remote | error: what happened when it was looked for."""
     notes: tuple[str, ...] = ()
-    """Anything out of the ordinary: trailing bytes, lying extension, cut text."""
+    """Anything out of the ordinary: cut text, laid on white, reduced depth."""
+    extras: tuple[Extra, ...] = ()
+    """What else lies in the file; all of it is sensitive, none of it was decoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +125,11 @@ class Picture:
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+    @property
+    def pixels_sha256(self) -> str:
+        """SHA-256 over the H·W·3 bytes of sRGB, row by row: what every later stage saw."""
+        return sha256(np.ascontiguousarray(self.pixels).data).hexdigest()
 
 
 def read_only(array: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -29,7 +29,7 @@ from wholecloth.registration.warp import apply, corners
 from wholecloth.retrieval import linear
 from wholecloth.retrieval.features import DEEP, QUICK
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 def record_of(
@@ -70,6 +70,8 @@ def record_of(
             "format": published.facts.format,
             "frames": published.facts.frames,
             "notes": list(published.facts.notes),
+            "extras": [asdict(e) for e in published.facts.extras],
+            "pixels_sha256": published.pixels_sha256,
         },
         "verdict": examination.verdict,
         "sentence": examination.sentence,
