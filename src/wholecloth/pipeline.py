@@ -27,7 +27,7 @@ from wholecloth.model.comparison import (
     Verdict,
 )
 from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
-from wholecloth.model.media import UNMODELLED, Picture
+from wholecloth.model.media import UNMODELLED, Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
 from wholecloth.retrieval.features import QUICK, extract
@@ -89,43 +89,95 @@ def examine_picture(
     """
     found = search(published, reader, progress)
     compared, lost = _compare(published, reader, found, settings or Settings(), progress)
-    believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
     found = replace(found, skipped=(*found.skipped, *lost))
-    unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
-    own = published.digests.sha256
-    # By the cache's word they were identical; the files themselves have the last one.
-    same = [i for i in found.identical if digest_of(reader.sources[i]) == own]
-    identical = tuple(reader.sources[i].name for i in same)
-    if not believed and identical:
-        believed = [_identical(published, same[0], identical[0])]
-    featureless = found.features < FEW_FEATURES
-    verdict, sentence = verdict_of(
-        believed, compared, identical, len(unread), featureless=featureless
-    )
-    nearest = believed[0] if believed else None
+    identical = still_identical(published, reader.sources, found)
+    settled = settle(published, found, compared, identical, skipped)
     progress("looking for marks", 0, 1)
+    findings = run_all(exhibit_of(published, settled))
+    return conclude(published, settled, findings, statements)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """What the comparison of pixels says, before marks and people are heard."""
+
+    verdict: Verdict
+    sentence: str
+    sources: tuple[Candidate, ...]
+    """Nearest generation first."""
+    copies: tuple[str, ...]
+    found: Found
+    not_examined: tuple[str, ...]
+
+
+def settle(
+    published: Picture,
+    found: Found,
+    compared: Sequence[Candidate],
+    identical: Sequence[tuple[int, str]],
+    skipped: Sequence[Skipped] = (),
+) -> Settled:
+    """Order what was compared and name the verdict.
+
+    Args:
+        published: the questioned picture.
+        found: the search's answer.
+        compared: candidates compared in full, in the order of the leads.
+        identical: index and name of candidates with the published file's own bytes.
+        skipped: what was left out before the search.
+    """
+    believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
+    unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
+    names = tuple(name for _, name in identical)
+    if not believed and identical:
+        believed = [_identical(published, *identical[0])]
+    featureless = found.features < FEW_FEATURES
+    verdict, sentence = verdict_of(believed, compared, names, len(unread), featureless=featureless)
+    left = _not_examined(published, found, unread)
+    return Settled(verdict, sentence, tuple(believed), names, found, left)
+
+
+def exhibit_of(published: Picture, settled: Settled) -> Exhibit:
+    """What the signals get to see: the published picture and, if aligned, its nearest source."""
     anchors = trust.load().anchors
-    exhibit = Exhibit(published, trust=anchors)
-    if nearest is not None and isinstance(nearest.comparison.alignment, Alignment):
-        aligned, edits = nearest.comparison.alignment, nearest.comparison.edits
-        exhibit = Exhibit(published, nearest.picture, aligned, edits, anchors)
-    findings = run_all(exhibit)
-    chain = _edited_before(verdict, believed)
-    weighed = Pair(verdict, sentence, chain)
-    read, decision = decide(weighed, findings, statements, published.digests.sha256)
+    nearest = settled.sources[0] if settled.sources else None
+    if nearest is None or not isinstance(nearest.comparison.alignment, Alignment):
+        return Exhibit(published, trust=anchors)
+    aligned, edits = nearest.comparison.alignment, nearest.comparison.edits
+    return Exhibit(published, nearest.picture, aligned, edits, anchors)
+
+
+def conclude(
+    published: Picture,
+    settled: Settled,
+    findings: Sequence[Finding],
+    statements: Sequence[Statement],
+) -> Examination:
+    """Weigh everything and decide."""
+    chain = _edited_before(settled.verdict, settled.sources)
+    pair = Pair(settled.verdict, settled.sentence, chain)
+    read, decision = decide(pair, findings, statements, published.digests.sha256)
     return Examination(
         published,
-        verdict,
-        sentence,
-        tuple(believed),
-        identical,
-        found,
-        findings,
+        settled.verdict,
+        settled.sentence,
+        settled.sources,
+        settled.copies,
+        settled.found,
+        tuple(findings),
         tuple(statements),
         read,
         decision,
-        _not_examined(published, found, unread),
+        settled.not_examined,
     )
+
+
+def still_identical(
+    published: Picture, sources: Sequence[Source], found: Found
+) -> tuple[tuple[int, str], ...]:
+    """By the search's word (perhaps a cached one) they were; the files have the last one."""
+    own = published.digests.sha256
+    return tuple((i, sources[i].name) for i in found.identical if digest_of(sources[i]) == own)
 
 
 def _compare(
@@ -177,6 +229,17 @@ def compare(
         index: of the candidate, kept in the result.
     """
     alignment = register(original.pixels, published.pixels, start)
+    return localised(original, published, alignment, settings, index)
+
+
+def localised(
+    original: Picture,
+    published: Picture,
+    alignment: Alignment | NotAligned,
+    settings: Settings | None = None,
+    index: int = 0,
+) -> Comparison:
+    """The second half of ``compare``: from an alignment to a named relation."""
     edits = None
     if not isinstance(alignment, NotAligned):
         edits = localise(

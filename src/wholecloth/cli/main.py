@@ -16,6 +16,7 @@ from wholecloth import __version__
 from wholecloth.cli.cache import cache
 from wholecloth.cli.examine import examine
 from wholecloth.cli.finding import finding
+from wholecloth.cli.plumbing import plumbing
 from wholecloth.cli.signals import signals
 from wholecloth.cli.verify import verify
 from wholecloth.errors import AgeDoubt, WholeclothError
@@ -47,6 +48,7 @@ def program() -> None:
 program.add_command(examine)
 program.add_command(cache)
 program.add_command(finding)
+program.add_command(plumbing)
 program.add_command(signals)
 program.add_command(verify)
 

@@ -1,0 +1,192 @@
+"""Values of the stages as JSON and back, exactly: what one plumbing step hands to the next.
+
+Numbers survive (JSON carries doubles in full), NaN becomes null, masks travel as one-bit PNG in
+base64.  Pixels do not travel: each step reads the files again and checks their digests.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from wholecloth.intake.collect import Skipped
+from wholecloth.model.comparison import Alignment, EditMap, NotAligned, Region
+from wholecloth.model.evidence import Failed, Finding, Inapplicable, Observed, SignalInfo
+from wholecloth.model.media import Mask, Picture
+from wholecloth.retrieval.linear import Found, Lead
+from wholecloth.retrieval.verify import Verified
+
+Json = dict[str, Any]
+
+
+def picture_to(picture: Picture, path: str) -> Json:
+    """Digests and container facts; no pixels."""
+    facts = asdict(picture.facts)
+    facts["xmp"] = picture.facts.xmp.decode("latin-1")
+    height, width = picture.shape
+    return {
+        "path": path,
+        **asdict(picture.digests),
+        "pixels_sha256": picture.pixels_sha256,
+        "width": width,
+        "height": height,
+        "facts": facts,
+    }
+
+
+def facts_equal(picture: Picture, given: Mapping[str, Any]) -> bool:
+    """Whether a picture decoded again is the one a document speaks of."""
+    again = picture_to(picture, "")
+    return all(again[k] == given.get(k) for k in ("sha256", "pixels_sha256", "width", "height"))
+
+
+def alignment_to(alignment: Alignment | NotAligned) -> Json:
+    """An alignment, or the reason why there is none."""
+    if isinstance(alignment, NotAligned):
+        return {"aligned": False, **asdict(alignment)}
+    return {
+        "aligned": True,
+        "original_to_published": alignment.original_to_published.tolist(),
+        "mirrored": alignment.mirrored,
+        "inliers": alignment.inliers,
+        "putative": alignment.putative,
+        "residual_px": _finite(alignment.residual_px),
+        "model": alignment.model,
+    }
+
+
+def alignment_from(raw: Mapping[str, Any]) -> Alignment | NotAligned:
+    """The value again.  Raises ``KeyError`` or ``ValueError`` on anything else."""
+    if not raw["aligned"]:
+        return NotAligned(raw["reason"], raw["inliers"], raw["putative"])
+    residual = raw["residual_px"]
+    return Alignment(
+        _matrix(raw["original_to_published"]),
+        bool(raw["mirrored"]),
+        int(raw["inliers"]),
+        int(raw["putative"]),
+        math.nan if residual is None else float(residual),
+        str(raw["model"]),
+    )
+
+
+def edits_to(edits: EditMap | None) -> Json | None:
+    """An edit map with its two masks."""
+    if edits is None:
+        return None
+    numbers = {k: getattr(edits, k) for k in _NUMBERS}
+    return {
+        **numbers,
+        "mask": _mask_to(edits.mask),
+        "comparable": _mask_to(edits.comparable),
+        "regions": [asdict(r) for r in edits.regions],
+    }
+
+
+def edits_from(raw: Mapping[str, Any] | None) -> EditMap | None:
+    """The value again."""
+    if raw is None:
+        return None
+    regions = tuple(
+        Region(
+            tuple((int(x), int(y)) for x, y in r["polygon"]), r["share"], r["kind"], r["evidence"]
+        )
+        for r in raw["regions"]
+    )
+    numbers = {k: raw[k] for k in _NUMBERS}
+    mask, comparable = _mask_from(raw["mask"]), _mask_from(raw["comparable"])
+    return EditMap(mask=mask, comparable=comparable, regions=regions, **numbers)
+
+
+def found_to(found: Found, paths: Sequence[str]) -> Json:
+    """What a search gave, with the path of every lead."""
+    return {
+        "leads": [
+            {
+                "index": lead.index,
+                "path": paths[lead.index],
+                "sha256": lead.sha256,
+                "depth": lead.depth,
+                "verified": asdict(lead.verified)
+                | {"original_to_published": lead.verified.original_to_published.tolist()},
+            }
+            for lead in found.leads
+        ],
+        "identical": [{"index": i, "path": paths[i]} for i in found.identical],
+        "read": found.read,
+        "deep": found.deep,
+        "features": found.features,
+        "skipped": [asdict(s) for s in found.skipped],
+    }
+
+
+def found_from(raw: Mapping[str, Any]) -> Found:
+    """The value again."""
+    leads = []
+    for lead in raw["leads"]:
+        fields = dict(lead["verified"])
+        matrix = _matrix(fields.pop("original_to_published"))
+        verified = Verified(original_to_published=matrix, **fields)
+        leads.append(Lead(int(lead["index"]), verified, lead["sha256"], lead["depth"]))
+    return Found(
+        tuple(leads),
+        tuple(int(i["index"]) for i in raw["identical"]),
+        int(raw["read"]),
+        skipped_from(raw["skipped"]),
+        int(raw["deep"]),
+        features=int(raw["features"]),
+    )
+
+
+def skipped_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Skipped, ...]:
+    """What was left out."""
+    return tuple(Skipped(r["name"], r["reason"], r["kind"]) for r in rows)
+
+
+def finding_to(finding: Finding) -> Json:
+    """A signal's card and its answer."""
+    kind = type(finding.outcome).__name__.lower()
+    return {"signal": asdict(finding.signal), "state": kind, "outcome": asdict(finding.outcome)}
+
+
+def finding_from(raw: Mapping[str, Any]) -> Finding:
+    """The value again."""
+    card: Json = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["signal"].items()}
+    kinds = {"observed": Observed, "inapplicable": Inapplicable, "failed": Failed}
+    answer = {k: tuple(v) if isinstance(v, list) else v for k, v in raw["outcome"].items()}
+    outcome: Any = kinds[raw["state"]](**answer)
+    return Finding(SignalInfo(**card), outcome)
+
+
+_NUMBERS = tuple(
+    f for f in EditMap.__dataclass_fields__ if f not in ("mask", "comparable", "regions")
+)
+
+
+def _mask_to(mask: Mask) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(mask).save(stream, "PNG", optimize=True)
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _mask_from(text: str) -> Mask:
+    image = Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",))
+    return np.asarray(image.convert("1"), bool)
+
+
+def _matrix(rows: Sequence[Sequence[float]]) -> np.ndarray[Any, Any]:
+    matrix = np.array(rows, np.float64)
+    if matrix.shape != (3, 3) or not np.isfinite(matrix).all():
+        raise ValueError("not a 3×3 matrix of numbers")
+    return matrix
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
