@@ -115,14 +115,11 @@ def _single(folder: Path, found: Mapping[str, str] | None) -> Verified:
 
 
 def _written(events: Sequence[Event], folder: Path) -> Event:
-    """The event that lists the files; only showing names may come after it."""
-    for event in reversed(events):
-        if event.action == "written":
-            return event
-        if event.action != "names_shown":
-            break
-    reason = "the log ends before the files were logged: its end was cut off"
-    raise VerificationFailed(str(folder / LOG), reason, _REMEDY)
+    """The last event, which lists the files."""
+    if events[-1].action != "written":
+        reason = "the log ends before the files were logged: its end was cut off"
+        raise VerificationFailed(str(folder / LOG), reason, _REMEDY)
+    return events[-1]
 
 
 def _seal(record: Mapping[str, Any], events: Sequence[Event], folder: Path) -> None:
@@ -177,6 +174,8 @@ def _inputs(record: Mapping[str, Any], found: Mapping[str, str] | None) -> tuple
     rows = [r for r in (record.get("published"), record.get("reference")) if r]
     rows += [*record.get("sources", ()), *record.get("items", ())]
     for row in rows:
+        if row["sha256"] is None:
+            continue  # it could not even be hashed then
         if row["sha256"] not in found:
             reason = f"no file there has its SHA-256 ({row['sha256'][:16]}…)"
             remedy = "give the folder that holds the files as examined with --files"

@@ -15,6 +15,7 @@ import click
 from wholecloth import __version__
 from wholecloth.cli.cache import cache
 from wholecloth.cli.examine import examine
+from wholecloth.cli.find_copies import find_copies
 from wholecloth.cli.finding import finding
 from wholecloth.cli.plumbing import plumbing
 from wholecloth.cli.signals import signals
@@ -47,6 +48,7 @@ def program() -> None:
 
 program.add_command(examine)
 program.add_command(cache)
+program.add_command(find_copies)
 program.add_command(finding)
 program.add_command(plumbing)
 program.add_command(signals)

@@ -20,7 +20,7 @@ from wholecloth import __version__
 from wholecloth.casework.output import COMPARABLE, MASK
 from wholecloth.casework.verify import record_digest
 from wholecloth.intake.collect import Skipped
-from wholecloth.intake.limits import Limits
+from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.localisation.settings import Settings
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned
 from wholecloth.model.evidence import Failed, Finding, Inapplicable, Observed, Statement
@@ -96,7 +96,7 @@ def record_of(
                 for s in (*skipped, *examination.found.skipped)
             ],
         },
-        "settings": _settings(limits),
+        "settings": settings_of(limits),
         "versions": versions(),
         "reasons": reasons,
         "run": dict(run),
@@ -168,7 +168,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _source(candidate: Candidate, number: int, among: Sequence[str]) -> dict[str, Any]:
+def _source(candidate: Candidate, place: int, among: Sequence[str]) -> dict[str, Any]:
     comparison = candidate.comparison
     edits = comparison.edits
     picture = candidate.picture
@@ -176,16 +176,16 @@ def _source(candidate: Candidate, number: int, among: Sequence[str]) -> dict[str
     explained = edits.comparable & ~edits.mask if edits is not None else np.ones(frame, bool)
     partial = comparison.kind == "partial"
     return {
-        "label": f"S{number}",
+        "label": f"S{place}",
         "sha256": picture.digests.sha256,
         "path": relative(candidate.name, among),
         "width": picture.shape[1],
         "height": picture.shape[0],
-        "share": _number(float(explained.mean())),
+        "share": number(float(explained.mean())),
         "region": _outline(explained) if partial else _frame(comparison.alignment, picture, frame),
         "relation": "partial" if partial else "whole",
         "kind": comparison.kind,
-        "changed_share": _number(edits.share) if edits is not None else None,
+        "changed_share": number(edits.share) if edits is not None else None,
         "because": comparison.reason,
         "registration": _registration(comparison.alignment),
         "media": picture.media,
@@ -217,37 +217,37 @@ def _registration(alignment: Alignment | NotAligned) -> dict[str, Any] | None:
         return None
     return {
         "original_to_published": [
-            [_number(float(v), 12) for v in row] for row in alignment.original_to_published
+            [number(float(v), 12) for v in row] for row in alignment.original_to_published
         ],
         "mirrored": alignment.mirrored,
         "inliers": alignment.inliers,
         "putative": alignment.putative,
-        "residual_px": _number(alignment.residual_px),
+        "residual_px": number(alignment.residual_px),
         "model": alignment.model,
     }
 
 
 def _edit(edits: EditMap) -> dict[str, Any]:
     return {
-        "share": _number(edits.share),
+        "share": number(edits.share),
         "mask": MASK,
         "comparable": COMPARABLE,
-        "comparable_share": _number(float(edits.comparable.mean())),
+        "comparable_share": number(float(edits.comparable.mean())),
         "exact": edits.exact,
         "regions": [
             {
                 "polygon": [list(p) for p in r.polygon],
-                "share": _number(r.share),
+                "share": number(r.share),
                 "kind": r.kind,
-                "evidence": _number(r.evidence),
+                "evidence": number(r.evidence),
             }
             for r in edits.regions
         ],
         "overlays": [],
-        "agreement": _number(edits.agreement),
-        "ring_unchanged": _number(edits.ring_unchanged),
-        "noise_correlation_drop": _number(edits.noise_correlation_drop),
-        "unexplained_log": _number(edits.unexplained_log),
+        "agreement": number(edits.agreement),
+        "ring_unchanged": number(edits.ring_unchanged),
+        "noise_correlation_drop": number(edits.noise_correlation_drop),
+        "unexplained_log": number(edits.unexplained_log),
     }
 
 
@@ -271,8 +271,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
                 "text": outcome.text,
                 "supports": list(outcome.supports),
                 "opposes": list(outcome.opposes),
-                "score": _number(outcome.score),
-                "log10_lr": _number(outcome.log10_lr),
+                "score": number(outcome.score),
+                "log10_lr": number(outcome.log10_lr),
                 "tier": outcome.tier,
                 "tool": outcome.tool,
                 "edits_existing": outcome.edits_existing,
@@ -310,7 +310,8 @@ def _decision(examination: Examination) -> dict[str, Any]:
     }
 
 
-def _settings(limits: Limits) -> dict[str, Any]:
+def settings_of(limits: Limits = DEFAULT) -> dict[str, Any]:
+    """Every number that could be set otherwise."""
     settings = asdict(Settings())
     settings = {k: list(v) if isinstance(v, tuple) else v for k, v in settings.items()}
     return {
@@ -327,7 +328,7 @@ def _settings(limits: Limits) -> dict[str, Any]:
     }
 
 
-def _number(value: float | None, digits: int = 6) -> float | None:
+def number(value: float | None, digits: int = 6) -> float | None:
     """Rounded, and null instead of NaN or infinity: JSON has neither."""
     if value is None or not np.isfinite(value):
         return None

@@ -69,6 +69,14 @@ BEFORE_DECODING = (
     "Do not use this where the person may be under 18: stop with --age-doubt, or press a."
 )
 
+BEFORE_DECODING_QUEUE = (
+    "About to decode the queue in separate processes without network. Do not use this where the "
+    "person may be under 18: stop with --age-doubt, or press a."
+)
+
+MATCHED = ("edit", "copy", "rerendered", "partial")
+"""Verdicts that say: this comes from that original."""
+
 _KEEP = frozenset(" ")
 
 
