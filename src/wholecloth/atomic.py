@@ -115,27 +115,32 @@ def remove(path: Path) -> None:
         raise OutputRefused(str(path), reason, "remove it by hand") from error
 
 
-def make_folder(path: Path, *, mode: int = 0o777) -> list[Path]:
-    """Make a folder and those above it; return what was made, the innermost first.
+def make_folder(path: Path, made: list[Path] | None = None, *, mode: int = 0o777) -> None:
+    """Make a folder and those above it.
+
+    Args:
+        path: the folder; one that is there is no error.
+        made: receives each folder as it is made, the innermost first, so that a caller that is
+            stopped in the middle knows what to remove.
+        mode: permissions before the umask.
 
     Raises:
         OutputRefused: a file is in the way, or it is not permitted; nothing made stays.
     """
+    made = [] if made is None else made
     missing = [path, *path.parents]
     missing = missing[: next((i for i, p in enumerate(missing) if p.exists()), len(missing))]
-    made: list[Path] = []
     try:
         for folder in reversed(missing):
             before_step("folder", folder)
-            folder.mkdir(mode=mode, exist_ok=True)
             made.insert(0, folder)
+            folder.mkdir(mode=mode, exist_ok=True)
     except OSError as error:
         for folder in made:
             with contextlib.suppress(OSError):
                 folder.rmdir()
         reason = f"cannot be used as output folder ({error.strerror or error})"
         raise OutputRefused(str(path), reason, "give another place with --out") from error
-    return made
 
 
 @contextlib.contextmanager

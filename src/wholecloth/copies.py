@@ -24,6 +24,7 @@ from wholecloth.casework.verify import record_digest
 from wholecloth.errors import InputRefused, WholeclothError
 from wholecloth.intake.collect import Collected, collect, file_source
 from wholecloth.intake.decode import Progress, WorkerPool, digest_of, picture
+from wholecloth.intake.limits import memory_refused, out_of_memory
 from wholecloth.model.comparison import Alignment, Candidate, Verdict
 from wholecloth.model.media import Picture
 from wholecloth.pipeline import compare, settle
@@ -126,9 +127,11 @@ def find_copies(
             data = rfc8785.dumps(record) + b"\n"
             custody.add("written", "result", files={COPIES: hashlib.sha256(data).hexdigest()})
             target.write({LOG: custody.encode(), COPIES: data})
-    except BaseException:
+    except BaseException as error:
         if target is not None:
             target.undo()
+        if out_of_memory(error):
+            raise memory_refused(str(original)) from error
         raise
     return Copies(record, out, names)
 

@@ -28,7 +28,7 @@ from wholecloth.errors import (
 )
 from wholecloth.intake.collect import Collected, collect, file_source
 from wholecloth.intake.decode import Progress, WorkerPool, digests, picture, read_bytes
-from wholecloth.intake.limits import DEFAULT, Limits
+from wholecloth.intake.limits import DEFAULT, Limits, memory_refused, out_of_memory
 from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
@@ -190,9 +190,11 @@ def examine_one(
         if target is not None:
             target.write(_logged(_files(examination, record), custody, RECORD))
         clock("writing", 1, 1)
-    except BaseException:
+    except BaseException as error:
         if target is not None:
             target.undo()
+        if out_of_memory(error):
+            raise memory_refused(str(published)) from error
         raise
     return Examined(record, out, examination)
 

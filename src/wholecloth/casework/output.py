@@ -99,7 +99,7 @@ class Output:
         output = cls(folder, made=[], replace=replace)
         try:
             if not folder.exists():
-                output._made = atomic.make_folder(folder)
+                atomic.make_folder(folder, output._made)
             elif not folder.is_dir():
                 reason, remedy = "is not a folder", "give another place with --out"
                 raise OutputRefused(str(folder), reason, remedy)

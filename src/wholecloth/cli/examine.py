@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from wholecloth.cli import options
+from wholecloth.cli import options, stopping
 from wholecloth.cli.options import PATH, ManyValued
 from wholecloth.cli.watch import Watch
 from wholecloth.errors import AgeDoubt, InputRefused
@@ -90,7 +90,10 @@ def examine(
     from wholecloth.retrieval.cache import FeatureCache  # noqa: PLC0415
     from wholecloth.retrieval.reading import FeatureStore, Reader  # noqa: PLC0415
     from wholecloth.share import terminal  # noqa: PLC0415
+    from wholecloth.signals.registry import installed  # noqa: PLC0415
 
+    installed()  # imports them; from here on nothing is imported any more
+    click.get_current_context().with_resource(stopping.armed())
     if len(published) > 1 and out is not None and not (replace or resume):
         workflow.refuse_earlier_batch(out)
     said = workflow.read_findings(findings)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from wholecloth.cli import options
+from wholecloth.cli import options, stopping
 from wholecloth.cli.watch import Watch
 from wholecloth.errors import AgeDoubt, UsageRefused
 from wholecloth.share import words
@@ -78,6 +78,7 @@ def find_copies(
     from wholecloth.casework.output import withdraw  # noqa: PLC0415
     from wholecloth.retrieval.cache import FeatureCache  # noqa: PLC0415
 
+    click.get_current_context().with_resource(stopping.armed())
     cache = FeatureCache.open() if use_cache else None
     with closing(cache) if cache else nullcontext():
         try:

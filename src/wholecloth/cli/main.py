@@ -5,14 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import sys
-from types import FrameType
 from typing import NoReturn
 
 import click
 
 from wholecloth import __version__
+from wholecloth.cli import stopping
 from wholecloth.cli.cache import cache
 from wholecloth.cli.examine import examine
 from wholecloth.cli.find_copies import find_copies
@@ -22,16 +21,6 @@ from wholecloth.cli.signals import signals
 from wholecloth.cli.verify import verify
 from wholecloth.errors import AgeDoubt, WholeclothError
 from wholecloth.share import words
-
-INTERRUPTED, TERMINATED = 130, 143
-
-
-class _Ended(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: stop in the same order as on Ctrl-C."""
-
-
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise _Ended
 
 
 @click.group(
@@ -64,9 +53,7 @@ def run() -> NoReturn:
     as_json = "--json" in sys.argv
     # We run a thread per core; BLAS threads below each of them only spin against one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _end)
+    stopping.install()
     try:
         code = program.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -90,8 +77,8 @@ def run() -> NoReturn:
     except (KeyboardInterrupt, click.Abort) as stop:
         _refuse(as_json, "run", "stopped; nothing half-written was left", "run it again")
         # click turns Ctrl-C into Abort; what it came from tells a termination apart.
-        ended = isinstance(stop, _Ended) or isinstance(stop.__cause__, _Ended)
-        sys.exit(TERMINATED if ended else INTERRUPTED)
+        ended = stopping.Ended in (type(stop), type(stop.__cause__))
+        sys.exit(stopping.TERMINATED if ended else stopping.INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
@@ -103,6 +90,10 @@ def run() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(3)
     except Exception as error:
+        if isinstance(error, MemoryError) or "failed to map segment" in str(error):
+            remedy = "close other programs, or raise the limit (ulimit -v)"
+            _refuse(as_json, "this machine", "has too little memory for wholecloth", remedy)
+            sys.exit(3)
         _refuse(
             as_json,
             "wholecloth",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from wholecloth.cli import stopping
 from wholecloth.errors import AgeDoubt
 from wholecloth.share.words import ROUTES
 
@@ -29,6 +30,9 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._listening = self._keys.enter_context(_single_keys())
+        stopping.before_exit(self._keys.close)
+        if self._show:
+            self._bar = _bar()  # imported and made now: a signal must not meet an import later
         return self
 
     def __exit__(
@@ -48,9 +52,9 @@ class Watch:
         if not self._show or not of:
             return
         if self._bar is None:
-            self._bar = _bar()
-            self._bar.start()
+            return
         if self._task is None:
+            self._bar.start()
             self._task = self._bar.add_task(stage, total=of)
         self._bar.update(self._task, description=stage, completed=done, total=of)
 

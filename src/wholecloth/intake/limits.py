@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wholecloth.errors import HostileMedia
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,3 +24,16 @@ class Limits:
 
 
 DEFAULT = Limits()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this is one of the shapes that lack of memory takes in our libraries."""
+    if isinstance(error, MemoryError):
+        return True
+    return type(error).__module__.startswith("cv2") and "Insufficient memory" in str(error)
+
+
+def memory_refused(item: str) -> HostileMedia:
+    """The refusal for it."""
+    remedy = "close other programs, raise the limit (ulimit -v), or reduce the picture"
+    return HostileMedia(item, "needs more memory than there is", remedy)
