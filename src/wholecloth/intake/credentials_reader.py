@@ -62,6 +62,8 @@ def _read(data: bytes, mime: str, anchors: str, tsa: str) -> tuple[str | None, s
             text = reader.json()
     except c2pa.C2paError.ManifestNotFound:
         return None, "none"
+    except c2pa.C2paError.NotSupported:
+        return None, "none"  # BMP and the like cannot carry any
     except c2pa.C2paError as error:
         # The message holds the address, which nobody should follow unasked: it is not passed on.
         if str(error).startswith(("Remote:", "RemoteManifest:")):

@@ -63,7 +63,7 @@ def serve() -> None:
             header = {"ok": False, "kind": "hostile", "reason": "needs more memory than allowed"}
             payload = b""
         except Exception as error:  # noqa: BLE001 - any decoder bug is this file's refusal
-            reason = f"cannot be decoded ({type(error).__name__})"
+            reason = f"the file is damaged: its decoder gave up ({type(error).__name__})"
             header, payload = {"ok": False, "kind": "unreadable", "reason": reason}, b""
         send(out, header, payload)
 
