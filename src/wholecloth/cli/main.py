@@ -13,6 +13,7 @@ import click
 from wholecloth import __version__
 from wholecloth.cli import stopping
 from wholecloth.cli.cache import cache
+from wholecloth.cli.doctor import doctor
 from wholecloth.cli.examine import examine
 from wholecloth.cli.find_copies import find_copies
 from wholecloth.cli.finding import finding
@@ -37,6 +38,7 @@ def program() -> None:
 
 program.add_command(examine)
 program.add_command(cache)
+program.add_command(doctor)
 program.add_command(find_copies)
 program.add_command(finding)
 program.add_command(plumbing)

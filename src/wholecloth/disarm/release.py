@@ -7,8 +7,15 @@ ids are re-minted on every build, so a technique is always framework, release, i
 from __future__ import annotations
 
 from wholecloth.model.assertion import TechniqueRef
+from wholecloth.model.dated import Dated
 
 RELEASE = "1.7"
+DATED = Dated(
+    name="DISARM framework",
+    what="a later release may name or number techniques otherwise",
+    checked="2026-11-24",
+    source="DISARM 1.7 (DISARMframeworks-17, 2026-01-21)",
+)
 
 _NAMES = {
     "T0161": "Falsified Content",

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from wholecloth.model.dated import Dated
+
 HEADLINE: Mapping[str, str] = {
     "T0166.003": "AI-nudified imagery: asserted",
     "T0166.002": "Sexual deepfake impersonation: asserted",
@@ -63,6 +65,13 @@ ROUTES = (
     "  Police        the emergency number or your local police",
 )
 """Shown on any doubt about age; text only, nothing is opened or sent."""
+
+ROUTES_DATED = Dated(
+    name="reporting routes",
+    what="a hotline may have moved",
+    checked="2026-11-24",
+    source="names and addresses as the hotlines publish them; not opened from here",
+)
 
 BEFORE_DECODING = (
     "About to decode {count} published picture(s) in a separate process without network. "

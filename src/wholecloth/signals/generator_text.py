@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from wholecloth.model.dated import Dated
 from wholecloth.model.evidence import Exhibit, Inapplicable, Observed, Outcome, SignalInfo
 from wholecloth.model.media import ContainerFacts
 from wholecloth.signals.base import ABSENCE, Signal
@@ -22,6 +23,13 @@ INFO = SignalInfo(
     ),
     licence="Apache-2.0",
     source="Field names checked on public samples (d3x-at/sd-parsers, enslo/sd-metadata; MIT)",
+)
+
+DATED = Dated(
+    name="fields that image generators write",
+    what="newer generators, and new versions of these, are not recognised",
+    checked="2026-11-24",
+    source="public samples of d3x-at/sd-parsers and enslo/sd-metadata",
 )
 
 # SwarmUI and Fooocus first: both also leave fields that look like another tool's.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import unicodedata
 
+from wholecloth.model.dated import Dated
+
 GROUP = "declared marks"
 """One group for all of them: whoever can write one mark into a file can write the others, so
 they share a cause and are never multiplied."""
@@ -20,6 +22,13 @@ GENAI_TERMS = frozenset(
 """Digital source types that declare generative AI.  Source: the C2PA task force's own rubric
 (globals-signals.yml, 2026-08-06); terms such as ``algorithmicallyEnhanced`` cover phone denoising
 and are left out on purpose."""
+
+TERMS_DATED = Dated(
+    name="digital source types that declare generative AI",
+    what="newly defined terms are not recognised",
+    checked="2026-11-24",
+    source="C2PA task force rubric globals-signals.yml of 2026-08-06; IPTC NewsCodes",
+)
 
 EDITING_TERMS = frozenset({"compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"})
 """Those that say generated content was combined with something that was there before."""

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned, Verdict
+from wholecloth.model.dated import Dated
 
 Kind = Literal["copy", "edit", "rerendered", "partial", "same_scene", "none"]
 
@@ -39,6 +40,13 @@ class Bounds:
 
 
 BOUNDS = Bounds()
+
+DATED = Dated(
+    name="bounds between the verdicts",
+    what="they rest on few pairs of each kind; see docs/limitations.md",
+    checked="2026-11-24",
+    source="development cases; see weighing/verdict.py",
+)
 
 
 def judge(

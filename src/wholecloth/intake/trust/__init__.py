@@ -12,11 +12,19 @@ from hashlib import sha256
 from importlib.resources import files
 
 from wholecloth.errors import VerificationFailed
+from wholecloth.model.dated import Dated
 
 CHECKED = "2026-11-24"
 """The day the lists were compared with their source."""
 
 SOURCE = "c2pa-org/conformance-public trust-list"
+
+DATED = Dated(
+    name="C2PA trust lists",
+    what="signers that were added or withdrawn since are judged as they stood then",
+    checked=CHECKED,
+    source=SOURCE,
+)
 
 _PINNED = (
     (
