@@ -31,9 +31,14 @@ format: $(VENV)/ready
 	$(BIN)/ruff format src tests bench
 	$(BIN)/ruff check --fix src tests bench
 
+# make bench CASES=DIR: your cases; without it, drawn ones.
+bench: $(VENV)/ready
+	test -n "$(CASES)" || test -d bench-cases || $(BIN)/wholecloth bench draw bench-cases
+	$(BIN)/wholecloth bench all $(or $(CASES),bench-cases) --out bench-results
+
 # Needs uv; the lock is universal (3.11-3.13, all platforms) and installed by plain pip.
 lock:
 	uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 --no-emit-index-url --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo bench-cases bench-results .pytest_cache .mypy_cache .ruff_cache

@@ -12,6 +12,7 @@ import click
 
 from wholecloth import __version__
 from wholecloth.cli import stopping
+from wholecloth.cli.bench import bench
 from wholecloth.cli.cache import cache
 from wholecloth.cli.doctor import doctor
 from wholecloth.cli.examine import examine
@@ -37,6 +38,7 @@ def program() -> None:
 
 
 program.add_command(examine)
+program.add_command(bench)
 program.add_command(cache)
 program.add_command(doctor)
 program.add_command(find_copies)

@@ -1,0 +1,109 @@
+"""``wholecloth bench``: how well and how fast, on your own cases or drawn ones."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+import click
+
+from wholecloth.cli import options
+from wholecloth.cli.watch import Watch
+from wholecloth.errors import UsageRefused
+from wholecloth.share import words
+
+_cases = click.argument("cases", type=options.PATH)
+_out = click.option(
+    "--out", type=options.PATH, default=Path("bench-results"), show_default=True, help="Results."
+)
+_launder = click.option(
+    "--launder",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Send each published file through this many random reposts; 0 = as it lies.",
+)
+_seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
+_jobs = click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: all]")
+
+
+@click.group(epilog="Example:  wholecloth bench draw cases/ && wholecloth bench all cases/")
+def bench() -> None:
+    """Measure accuracy and speed over a folder of CASES, your own or drawn ones.
+
+    CASES holds cases.jsonl, one JSON object a line: id, class, original, published (paths relative
+    to the folder), and where known mask (255 = changed, published frame), mask_source and
+    H_original_to_published. Class D is benign, class E holds distractors. Localisation is scored
+    only against masks whose mask_source begins with "given" or "recovered".
+    """
+
+
+@bench.command(epilog="Example:  wholecloth bench draw cases/ --pairs 24 --seed 5")
+@_cases
+@_seed
+@click.option("--pairs", type=click.IntRange(min=1), default=48, show_default=True)
+@click.option("--distractors", type=click.IntRange(min=0), default=20, show_default=True)
+@options.quiet
+def draw(cases: Path, seed: int, pairs: int, distractors: int, quiet: bool) -> None:
+    """Draw a folder of cases with exact masks and homographies into CASES.
+
+    Drawn scenes and, where scikit-image is installed, its photographs of things; no person is
+    pictured. The same seed draws the same cases.
+    """
+    if cases.exists() and any(cases.iterdir()):
+        raise UsageRefused(str(cases), "is not empty", "give a new folder")
+    from wholecloth.testing.drawn_set import draw_set  # noqa: PLC0415
+
+    with Watch(quiet=quiet) as watch:
+        index = draw_set(cases, seed=seed, pairs=pairs, distractors=distractors, progress=watch)
+    click.echo(f"drawn: {words.plain(str(index))}")
+
+
+@bench.command("all", epilog="Example:  wholecloth bench all cases/ --out bench-results/")
+@_cases
+@_out
+@_launder
+@_seed
+@_jobs
+@click.option("--search/--no-search", default=True, help="Also search for every original.")
+@options.cache
+@options.as_json
+@options.quiet
+def all_(
+    cases: Path,
+    out: Path,
+    launder: int,
+    seed: int,
+    jobs: int | None,
+    search: bool,
+    use_cache: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Right originals, registration, localisation, false alarms, time and memory.
+
+    Writes results.json, results.md and plots. Nothing of the pictures is written.
+    """
+    from wholecloth.bench.run import run_all  # noqa: PLC0415
+    from wholecloth.bench.tables import markdown  # noqa: PLC0415
+    from wholecloth.retrieval.cache import FeatureCache  # noqa: PLC0415
+
+    cache = FeatureCache.open() if use_cache and search else None
+    with Watch(quiet=quiet or as_json) as watch, closing(cache) if cache else nullcontext():
+        document = run_all(
+            cases,
+            out,
+            launder=launder,
+            seed=seed,
+            jobs=jobs,
+            with_search=search,
+            cache=cache,
+            progress=watch,
+        )
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    click.echo(markdown(document))
+    written = ", ".join(["results.json", "results.md", *document["plots"]])
+    click.echo(f"Written to {words.plain(str(out))}: {written}")
