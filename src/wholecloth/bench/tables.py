@@ -14,6 +14,7 @@ from wholecloth.bench.pairs import STAGES, PairResult
 from wholecloth.errors import NotInstalled
 
 RESAMPLES = 2000
+_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100)
 _HOW_READ = (
     "IoU and F1 only against masks given or recovered; in brackets the 95 % interval over "
     "photographs, then pairs and photographs behind the mean."
@@ -159,6 +160,9 @@ def plots(results: Sequence[PairResult], folder: Path) -> list[str]:
             xscale="log", ylim=(0, 1), xlabel="registration error, published pixels (line: .05)"
         )
         axes.set(ylabel="share of pairs at or below")
+        ticks = [t for t in _TICKS if errors[0] / 2 < t < errors[-1] * 2]
+        axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axes.minorticks_off()
         made.append(_saved(figure, folder / "registration.png"))
     times = stages(results)
     figure, axes = plt.subplots(figsize=(7, 2.4), layout="constrained")

@@ -28,7 +28,9 @@ _seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_defau
 _jobs = click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: all]")
 
 
-@click.group(epilog="Example:  wholecloth bench draw cases/ && wholecloth bench all cases/")
+@click.group(
+    epilog="Example:  wholecloth bench draw cases/ --pairs 6 && wholecloth bench all cases/"
+)
 def bench() -> None:
     """Measure accuracy and speed over a folder of CASES, your own or drawn ones.
 
@@ -39,7 +41,7 @@ def bench() -> None:
     """
 
 
-@bench.command(epilog="Example:  wholecloth bench draw cases/ --pairs 24 --seed 5")
+@bench.command(epilog="Example:  wholecloth bench draw cases-5/ --pairs 4 --seed 5")
 @_cases
 @_seed
 @click.option("--pairs", type=click.IntRange(min=1), default=48, show_default=True)
@@ -60,7 +62,7 @@ def draw(cases: Path, seed: int, pairs: int, distractors: int, quiet: bool) -> N
     click.echo(f"drawn: {words.plain(str(index))}")
 
 
-@bench.command("all", epilog="Example:  wholecloth bench all cases/ --out bench-results/")
+@bench.command("all", epilog="Example:  wholecloth bench all cases/ --launder 1 --out laundered/")
 @_cases
 @_out
 @_launder

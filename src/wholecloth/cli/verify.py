@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wholecloth.casework.verify import Verified
 
 
-@click.command(epilog="Example:  wholecloth verify case-12/ --files photos/")
+@click.command(epilog="Example:  wholecloth verify case-12/ --files .")
 @click.argument("folder", type=options.PATH)
 @click.option(
     "--files",
