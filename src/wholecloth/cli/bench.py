@@ -29,7 +29,8 @@ _jobs = click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [de
 
 
 @click.group(
-    epilog="Example:  wholecloth bench draw cases/ --pairs 6 && wholecloth bench all cases/"
+    short_help="Measure accuracy and speed.",
+    epilog="Example:  wholecloth bench draw drawn/ --pairs 6 && wholecloth bench all drawn/",
 )
 def bench() -> None:
     """Measure accuracy and speed over a folder of CASES, your own or drawn ones.
@@ -41,7 +42,7 @@ def bench() -> None:
     """
 
 
-@bench.command(epilog="Example:  wholecloth bench draw cases-5/ --pairs 4 --seed 5")
+@bench.command(epilog="Example:  wholecloth bench draw drawn/ --pairs 4 --seed 5")
 @_cases
 @_seed
 @click.option("--pairs", type=click.IntRange(min=1), default=48, show_default=True)

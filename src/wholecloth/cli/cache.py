@@ -11,7 +11,10 @@ from wholecloth.cli import options
 from wholecloth.share import words
 
 
-@click.group(epilog="Example:  wholecloth cache list")
+@click.group(
+    short_help="Show or destroy what is kept of files read.",
+    epilog="Example:  wholecloth cache list",
+)
 def cache() -> None:
     """Show or destroy the feature cache.
 

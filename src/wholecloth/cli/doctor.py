@@ -13,7 +13,10 @@ from wholecloth.share import words
 _SIGN = {"ok": "ok  ", "note": "note", "missing": "MISS"}
 
 
-@click.command(epilog="Example:  wholecloth doctor")
+@click.command(
+    short_help="What works here, what is old, what is missing.",
+    epilog="Example:  wholecloth doctor",
+)
 @options.as_json
 def doctor(as_json: bool) -> int:
     """Say what works on this machine, what does not and why, and what is out of date.

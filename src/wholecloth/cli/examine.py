@@ -20,9 +20,10 @@ from wholecloth.share import words
 
 @click.command(
     cls=ManyValued,
+    short_help="Find the original and prove the edit.",
     epilog=(
-        "Example:  wholecloth examine published.jpg --among photos/ --out case-12/\n\n"
-        "Exit codes: 0 done (whatever was found), 2 command line, 3 input refused, 1 our fault."
+        "Exit codes: 0 done (whatever was found), 2 command line, 3 input refused, 1 our fault.\n\n"
+        "Example:  wholecloth examine published.jpg --among photos/ --out case-12/"
     ),
 )
 @click.argument("published", nargs=-1, required=True, type=PATH)

@@ -19,6 +19,7 @@ from wholecloth.share import words
 @click.command(
     "find-copies",
     cls=options.ManyValued,
+    short_help="One original against many published files.",
     epilog="Example:  wholecloth find-copies original.jpg --in intake/ --out case-12-copies/",
 )
 @click.argument("original", type=options.PATH)

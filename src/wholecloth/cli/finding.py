@@ -27,6 +27,7 @@ credibility = 2                   # Admiralty digit 1-6, of the information (opt
 
 
 @click.command(
+    short_help="What only a person or a platform can say.",
     epilog="Example:  wholecloth finding --template > finding.toml",
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))

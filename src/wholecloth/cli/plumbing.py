@@ -19,11 +19,12 @@ _FIRST = "wholecloth plumbing decode published.jpg"
 
 
 @click.group(
+    short_help="Any one stage, JSON in and JSON out.",
     epilog=(
         f"Example:  {_FIRST} | wholecloth plumbing find --among photos/ | "
         "wholecloth plumbing register | wholecloth plumbing localise | "
         "wholecloth plumbing signals | wholecloth plumbing decide"
-    )
+    ),
 )
 def plumbing() -> None:
     """Repeat any one stage of an examination: JSON in, JSON out.

@@ -8,7 +8,9 @@ from dataclasses import asdict
 import click
 
 
-@click.command(epilog="Example:  wholecloth signals --json")
+@click.command(
+    short_help="What is looked for, and its limits.", epilog="Example:  wholecloth signals --json"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the cards as JSON.")
 def signals(as_json: bool) -> None:
     """List the installed signals: what each shows, its limits, its source."""

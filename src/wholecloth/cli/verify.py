@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from wholecloth.casework.verify import Verified
 
 
-@click.command(epilog="Example:  wholecloth verify case-12/ --files .")
+@click.command(
+    short_help="Does a result still hold what was written?",
+    epilog="Example:  wholecloth verify case-12/ --files .",
+)
 @click.argument("folder", type=options.PATH)
 @click.option(
     "--files",
