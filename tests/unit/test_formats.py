@@ -158,7 +158,7 @@ def test_refused_by_name(name: str) -> None:
     data, called = REFUSED[name]
     with pytest.raises(UnreadableMedia, match=called) as refusal:
         decode(data, name)
-    assert "unpack it first" in str(refusal.value)
+    assert "unpack it first" in refusal.value.remedy
 
 
 def test_a_raw_file_is_not_read_by_its_preview() -> None:

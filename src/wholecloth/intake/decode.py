@@ -108,7 +108,8 @@ class Worker:
         header, payload = self._ask(source.name, request, data)
         if not header.get("ok"):
             refusal = HostileMedia if header.get("kind") == "hostile" else UnreadableMedia
-            raise refusal(source.name, str(header.get("reason")), _REMEDY[str(header.get("kind"))])
+            remedy = header.get("remedy") or _REMEDY[str(header.get("kind"))]
+            raise refusal(source.name, str(header.get("reason")), str(remedy))
         pixels = np.frombuffer(payload, np.uint8).reshape(header["height"], header["width"], 3)
         return Decoded(digests(data), _facts(header["facts"]), frozen(pixels))
 

@@ -27,10 +27,11 @@ _DECODERS = {
 class Refused(Exception):
     """This file is not decoded; ``kind`` is unreadable, hostile or unsupported."""
 
-    def __init__(self, kind: str, reason: str) -> None:
+    def __init__(self, kind: str, reason: str, remedy: str = "") -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
+        self.remedy = remedy
 
 
 def prepare() -> None:
@@ -54,7 +55,7 @@ def decode(data: bytes, request: dict[str, Any], limits: Limits) -> tuple[dict[s
     """
     kind = sniff(data[:HEAD_BYTES], request.get("name", ""))
     if kind.kind != "picture":
-        raise Refused("unsupported", f"{kind.format}: {kind.remedy}")
+        raise Refused("unsupported", f"is not read: {kind.format}", kind.remedy)
     notes: list[str] = []
     image: Image.Image = _open(data, kind.format, notes)
     width, height = image.size
@@ -135,7 +136,8 @@ def _refuse_raw(image: Image.Image) -> None:
     tags = getattr(image, "tag_v2", {})
     reduced = int(tags.get(0x00FE, 0) or 0) & 1  # TIFF 6.0, NewSubfileType: reduced resolution
     if 0xC612 in tags or (reduced and 0x014A in tags):  # DNGVersion; SubIFDs
-        raise Refused("unsupported", "raw camera file: its first picture is only a preview")
+        remedy = "export it as TIFF or PNG, and keep the raw file beside it"
+        raise Refused("unsupported", "raw camera file: its first picture is a preview", remedy)
 
 
 def _extras(data: bytes, image: Image.Image, format_: str) -> tuple[list[dict[str, Any]], int]:

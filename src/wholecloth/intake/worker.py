@@ -58,7 +58,8 @@ def serve() -> None:
         try:
             header, payload = pixels.decode(data, request, limits)
         except pixels.Refused as refusal:
-            header, payload = {"ok": False, "kind": refusal.kind, "reason": refusal.reason}, b""
+            header = {"ok": False, "kind": refusal.kind, "reason": refusal.reason}
+            header["remedy"], payload = refusal.remedy, b""
         except MemoryError:
             header = {"ok": False, "kind": "hostile", "reason": "needs more memory than allowed"}
             payload = b""

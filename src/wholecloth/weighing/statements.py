@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 from wholecloth.errors import FindingRefused
@@ -125,11 +125,19 @@ def _statement(row: Any, name: str, sha256: str) -> Statement:
     method = _text(fields.get("method")).lower() or None
     if method not in (None, "ai", "manual"):
         raise FindingRefused(name, "method must be ai or manual", _REMEDY)
+    propositions = _propositions(fields, name)
+    if method is not None and "P3" not in propositions:
+        raise FindingRefused(name, "method speaks to P3, which it does not name", _REMEDY)
+    for key, value in fields.items():
+        if isinstance(value, (dict, bool, float)) or (
+            isinstance(value, list) and key[:4] != "prop"
+        ):
+            raise FindingRefused(name, f"{key} must be one text, not {value!r}", _REMEDY)
     return Statement(
         who=_text(fields["who"]),
         when=_when(fields["when"], name),
         source=_text(fields["source"]),
-        propositions=_propositions(fields, name),
+        propositions=propositions,
         direction=direction,  # type: ignore[arg-type]
         text=_text(fields["text"]),
         reliability=_reliability(fields.get("reliability"), name),
@@ -169,16 +177,23 @@ def _text(value: Any) -> str:
 def _when(value: Any, name: str) -> str:
     text = _text(value)
     try:
-        datetime.fromisoformat(text)
+        given = datetime.fromisoformat(text)
     except ValueError as error:
         reason = f"when = {text!r} is not an ISO 8601 date or time"
         raise FindingRefused(
             name, reason, "write it like 2026-11-24 or 2026-11-24T09:30Z"
         ) from error
+    # A day of grace: it may be tomorrow already where the finding was written.
+    now = datetime.now(given.tzinfo or UTC).replace(tzinfo=given.tzinfo)
+    if given > now + timedelta(days=1):
+        raise FindingRefused(name, f"when = {text!r} lies in the future", "correct the date")
     return text
 
 
 def _propositions(fields: dict[str, Any], name: str) -> tuple[Proposition, ...]:
+    if "propositions" in fields and "proposition" in fields:
+        reason = "has both 'proposition' and 'propositions'"
+        raise FindingRefused(name, reason, "keep one of the two")
     given = fields.get("propositions", fields.get("proposition"))
     listed = given if isinstance(given, list) else re.split(r"[,\s]+", _text(given))
     out: list[Proposition] = []
