@@ -13,6 +13,14 @@ from wholecloth.model.comparison import Homography
 from wholecloth.model.media import RGB, Mask
 from wholecloth.testing.scenes import Rng
 
+_KERNELS = {
+    "area": cv2.INTER_AREA,
+    "nearest": cv2.INTER_NEAREST,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Laundering:
@@ -34,6 +42,19 @@ class Laundering:
     """JPEG qualities, one after the other; the last is the published file's."""
     subsampling: int = 2
     format: str = "JPEG"
+    vignette: float = 0.0
+    """Darkening towards the corners, as a share."""
+    curve: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """A tone curve of its own for each of R, G, B, as photograph apps' "looks" have: the height of
+    a sine over the range, as a share of full scale."""
+    denoise: int = 0
+    """Side of a median filter in pixels, odd; 0 = none."""
+    grain: float = 0.0
+    """Standard deviation of added noise, in levels."""
+    seed: int = 1
+    """Of the grain."""
+    kernel: str = "area"
+    """How it is resized: area, nearest, linear, cubic, lanczos."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +113,9 @@ def launder(pixels: RGB, mask: Mask, chain: Laundering) -> Laundered:
     size = (round((x1 - x0) * chain.scale), round((y1 - y0) * chain.scale))
     if size != (x1 - x0, y1 - y0):
         sx, sy = size[0] / (x1 - x0), size[1] / (y1 - y0)
-        how = cv2.INTER_AREA if chain.scale < 1 else cv2.INTER_CUBIC
+        how = _KERNELS[chain.kernel]
+        if chain.kernel == "area" and chain.scale > 1:
+            how = cv2.INTER_CUBIC
         picture = np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
         truth = np.asarray(cv2.resize(truth, size, interpolation=cv2.INTER_AREA), np.float32)
         move = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]]) @ move
@@ -114,11 +137,24 @@ def _toned(picture: RGB, chain: Laundering) -> RGB:
     x = picture.astype(np.float32) / 255
     gray = x @ np.array([0.299, 0.587, 0.114], np.float32)
     x = np.asarray(gray[..., None] + chain.saturation * (x - gray[..., None]), np.float32)
-    x = np.asarray(np.clip(chain.gain * x, 0, 1) ** chain.gamma * 255, np.float32)
+    x = np.asarray(np.clip(chain.gain * x, 0, 1) ** chain.gamma, np.float32)
+    if any(chain.curve):
+        x = x + np.array(chain.curve, np.float32) * np.sin(np.pi * x).astype(np.float32)
+    if chain.vignette:
+        down, across = np.mgrid[-1 : 1 : x.shape[0] * 1j, -1 : 1 : x.shape[1] * 1j]
+        fall = 1 - chain.vignette * (down**2 + across**2) / 2
+        x = np.asarray(x * fall[..., None], np.float32)
+    x = np.asarray(np.clip(x, 0, 1) * 255, np.float32)
+    if chain.denoise:
+        eight = np.clip(np.rint(x), 0, 255).astype(np.uint8)
+        x = np.asarray(cv2.medianBlur(eight, chain.denoise), np.float32)
     if chain.blur:
         x = np.asarray(cv2.GaussianBlur(x, (0, 0), chain.blur), np.float32)
     if chain.sharpen:
         x = x + chain.sharpen * (x - cv2.GaussianBlur(x, (0, 0), 1.2))
+    if chain.grain:
+        noise = np.random.default_rng(chain.seed).normal(0, chain.grain, x.shape[:2])
+        x = x + noise[..., None].astype(np.float32)
     return np.clip(np.rint(x), 0, 255).astype(np.uint8)
 
 
