@@ -14,6 +14,7 @@ from wholecloth.model.media import RGB
 from wholecloth.testing.cases import draw_case, draw_folder, draw_partial
 from wholecloth.testing.edits import EDITS, blob, rerender
 from wholecloth.testing.launder import Laundering, encode, launder, random_chain
+from wholecloth.testing.overlays import OVERLAYS, overlaid
 from wholecloth.testing.photographs import photographs
 from wholecloth.testing.scenes import scene
 
@@ -185,3 +186,14 @@ def test_png_text_is_a_chunk() -> None:
     data = encode(scene(0, (64, 48)), "PNG", parameters="drawn for a test")
     with Image.open(io.BytesIO(data)) as image:
         assert image.info["parameters"] == "drawn for a test"
+
+
+@pytest.mark.parametrize("kind", OVERLAYS)
+def test_overlays_change_what_their_mask_says_and_nothing_else(kind: str) -> None:
+    before = scene(14, (640, 480))
+    done = overlaid(before, kind, np.random.default_rng(3))
+    again = overlaid(before, kind, np.random.default_rng(3))
+    np.testing.assert_array_equal(done.pixels, again.pixels)
+    np.testing.assert_array_equal(done.pixels[~done.mask], before[~done.mask])
+    assert (done.pixels[done.mask] != before[done.mask]).any(axis=1).all()
+    assert 0.001 < done.mask.mean() < 0.3
