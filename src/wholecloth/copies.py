@@ -165,6 +165,9 @@ class _Queue:
             if not isinstance(read, Read):
                 raise InputRefused("original", read.reason, "give a larger or undamaged picture")
             self._features[settings.side] = read.features
+        if all(len(f.points) < FEW_FEATURES for f in self._features.values()):
+            reason = "is too small or too plain for the search to hold on to"
+            raise InputRefused("original", reason, "give a larger or less cropped original")
         indices = range(len(self.reader.sources))
         looked = in_threads(
             self._look,

@@ -40,6 +40,8 @@ from wholecloth.weighing.generations import order
 from wholecloth.weighing.propositions import Pair
 from wholecloth.weighing.verdict import judge, verdict_of
 
+BESIDE = 0.15
+"""From this share of uncovered content on, a copy of one part says nothing of the whole."""
 MAX_COMPARED = 10
 """Leads examined in full, best first; further ones are named as not examined."""
 
@@ -272,6 +274,8 @@ def _identical(published: Picture, index: int, name: str) -> Candidate:
         unexplained_db=None,
         noise_correlation_drop=None,
         unexplained_log=None,
+        beside=0.0,
+        colours=None,
         settings=Settings().name,
     )
     comparison = Comparison(index, alignment, edits, "copy", "the same bytes")
@@ -279,9 +283,20 @@ def _identical(published: Picture, index: int, name: str) -> Candidate:
 
 
 def _edited_before(verdict: Verdict, believed: Sequence[Candidate]) -> str:
-    """A copy of a candidate that differs locally from another candidate is no plain copy."""
+    """Why a copy is no plain copy: what speaks against "there was no edit"."""
     if verdict != "copy":
         return ""
+    edits = believed[0].comparison.edits if believed else None
+    if edits is not None and edits.beside > BESIDE:
+        return (
+            f"{edits.beside:.0%} of the frame shows something that S1 does not cover and that was "
+            "not compared: cut the parts of the collage or screenshot apart and examine each alone"
+        )
+    if edits is not None and edits.colours is not None:
+        return (
+            f"the published picture has only {edits.colours} colours, in which an edit may not "
+            "show: get it from an earlier post"
+        )
     if not any(c.comparison.kind in ("edit", "partial") for c in believed[1:]):
         return ""
     return (

@@ -16,7 +16,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from wholecloth.errors import UsageRefused, VerificationFailed
-from wholecloth.intake.collect import Skipped, collect, file_source
+from wholecloth.intake.collect import Skipped, candidates_of, file_source
 from wholecloth.intake.decode import WorkerPool, picture
 from wholecloth.localisation.settings import Settings
 from wholecloth.model.comparison import Candidate, Comparison
@@ -67,7 +67,7 @@ def decode(path: Path, pool: WorkerPool) -> Json:
 def find(document: Json, among: Sequence[Path], pool: WorkerPool) -> Json:
     """Search the candidates; adds ``among``, ``left_out`` and ``found``."""
     published = _published(document, "decode", pool)
-    collected = collect(among)
+    collected = candidates_of(among, have_findings=False)
     reader = Reader(collected.sources, pool)
     with threadpool_limits(limits=1, user_api="blas"):
         found = search(published, reader, lambda *_: None)

@@ -23,11 +23,10 @@ from wholecloth.errors import (
     FindingRefused,
     InputRefused,
     OutputRefused,
-    UsageRefused,
     VerificationFailed,
 )
-from wholecloth.intake.collect import Collected, collect, file_source
-from wholecloth.intake.decode import Progress, WorkerPool, digests, picture, read_bytes
+from wholecloth.intake.collect import Collected, candidates_of, file_source
+from wholecloth.intake.decode import Progress, WorkerPool, digest_of, digests, picture, read_bytes
 from wholecloth.intake.limits import DEFAULT, Limits, memory_refused, out_of_memory
 from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
@@ -108,31 +107,6 @@ def read_findings(paths: Sequence[Path]) -> tuple[Statement, ...]:
             raise FindingRefused(error.item, error.reason, error.remedy) from error
         out += statements.parse(data, str(path), digests(data).sha256)
     return tuple(out)
-
-
-def candidates_of(tops: Sequence[Path], have_findings: bool) -> Collected:
-    """Collect candidates.
-
-    Raises:
-        InputRefused: a path does not exist, or nothing in them is a picture; with findings at
-            hand the latter is allowed, since an outcome may rest on documents alone.
-        UsageRefused: neither candidates nor findings were given.
-    """
-    if not tops and not have_findings:
-        raise UsageRefused(
-            "--among", "no candidates were given", "name the folder that may hold the original"
-        )
-    for top in tops:
-        if not os.path.lexists(top):
-            raise InputRefused(str(top), "does not exist", "check the spelling of --among")
-    found = collect(tops)
-    unread = any(s.kind == "unread" for s in found.skipped)
-    if not found.sources and not unread and not have_findings:
-        shown = ", ".join(map(str, tops))
-        raise InputRefused(
-            shown, "holds no picture to compare with", "name the folder that may hold the original"
-        )
-    return found
 
 
 def examine_one(
@@ -295,6 +269,14 @@ class _Clock:
         return {k: round(v, 4) for k, v in self._spent.items()}
 
 
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file; empty where it cannot be read, which examining it will say."""
+    try:
+        return digest_of(file_source(path))
+    except InputRefused:
+        return ""
+
+
 def folder_name(published: Path, taken: set[str]) -> str:
     """``<name>.wholecloth``, numbered where two published files share a name."""
     base = published.name
@@ -306,21 +288,50 @@ def folder_name(published: Path, taken: set[str]) -> str:
 
 
 def refuse_earlier_batch(out: Path) -> None:
-    """Raises ``OutputRefused`` where ``out`` holds the summary of an earlier batch."""
-    if (out / SUMMARY).exists():
-        remedy = "give another --out, or add --resume to go on with it, or --replace to redo it"
+    """Raises ``OutputRefused`` where ``out`` holds an earlier batch, finished or stopped."""
+    if (out / SUMMARY).exists() or results_in(out):
+        remedy = "add --resume to go on with it, or --replace to redo it, or give another --out"
         raise OutputRefused(str(out), "holds an earlier batch", remedy)
 
 
-def done_before(folder: Path, published: Path) -> dict[str, Any] | None:
-    """The record of an earlier run in ``folder``, if it still holds and is of these very bytes."""
+def results_in(where: Path | Sequence[Path]) -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Results of earlier runs: SHA-256 of the published file → (folder, record).
+
+    Only records that can be read; whether they hold is for ``done_before`` to say.
+    """
+    found = {}
+    folders = sorted(where.glob("*" + SUFFIX)) if isinstance(where, Path) else where
+    for folder in folders:
+        try:
+            record = json.loads((folder / RECORD).read_bytes())
+            found[record["published"]["sha256"]] = (folder, record)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            continue
+    return found
+
+
+def done_before(
+    earlier: tuple[Path, dict[str, Any]], tops: Sequence[Path], said: Sequence[Statement]
+) -> dict[str, Any]:
+    """The record of an earlier run, if it still holds and was made from the same inputs.
+
+    Raises:
+        VerificationFailed: the result was changed since.
+        OutputRefused: it was made with other candidates or findings.
+    """
+    folder, record = earlier
     try:
         verify(folder)
-        record: dict[str, Any] = json.loads((folder / RECORD).read_bytes())
-        given = digests(read_bytes(file_source(published))).sha256
-    except (InputRefused, VerificationFailed, OSError, ValueError):
-        return None
-    return record if record["published"]["sha256"] == given else None
+    except VerificationFailed as error:
+        remedy = "look into it; --resume --replace examines it again"
+        raise VerificationFailed(error.item, error.reason, remedy) from error
+    among = [str(t) for t in tops]
+    filed = {s["file_sha256"] for s in record["statements"]}
+    if record["run"].get("among") != among or filed != {s.file_sha256 for s in said}:
+        reason = "was made with other candidates or findings"
+        remedy = "add --replace to examine it again, or give another --out"
+        raise OutputRefused(str(folder), reason, remedy)
+    return record
 
 
 def write_summary(out: Path, items: Sequence[dict[str, Any]]) -> None:
@@ -345,5 +356,4 @@ def write_summary(out: Path, items: Sequence[dict[str, Any]]) -> None:
                     "record_digest": record["record_digest"],
                 }
             )
-    atomic.make_folder(out)
     atomic.write(out / SUMMARY, summary_bytes(text_only(rows)))

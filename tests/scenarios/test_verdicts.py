@@ -202,3 +202,38 @@ def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
     (tmp_path / "p.jpg").write_bytes(encode(scene(31), quality=70))
     record = examine(tmp_path / "p.jpg", [photos], out=tmp_path / "out").record
     assert record["original"]["path"].endswith("caf\\udce9.jpg")
+
+
+@pytest.mark.parametrize("edited_first", [True, False])
+def test_a_collage_of_before_and_after_settles_nothing(tmp_path: Path, edited_first: bool) -> None:
+    case = draw_case(7, "recloth", Laundering(qualities=(92,)))
+    before = np.asarray(Image.open(io.BytesIO(case.original)).convert("RGB"))
+    after = np.asarray(Image.open(io.BytesIO(case.published)).convert("RGB"))
+    parts = [after, before] if edited_first else [before, after]
+    (tmp_path / "a.jpg").write_bytes(case.original)
+    (tmp_path / "p.jpg").write_bytes(encode(np.hstack(parts), quality=88))
+    record = examine(tmp_path / "p.jpg", [tmp_path / "a.jpg"]).record
+    assert 0.3 < record["edit"]["beside"] < 0.55
+    assert record["propositions"]["P2"]["state"] != "contradicted"
+    assert record["decision"]["outcome"] != "not_an_edit"
+    if record["verdict"] == "copy":
+        assert "does not cover" in record["sentence"]
+        assert any("collage" in b for b in record["propositions"]["P2"]["because"])
+
+
+def test_a_flat_margin_leaves_a_copy_a_copy(tmp_path: Path) -> None:
+    framed = np.pad(scene(31), ((90, 60), (40, 40), (0, 0)), constant_values=24)
+    (tmp_path / "a.jpg").write_bytes(encode(scene(31)))
+    (tmp_path / "p.jpg").write_bytes(encode(framed, quality=80))
+    record = examine(tmp_path / "p.jpg", [tmp_path / "a.jpg"]).record
+    assert record["edit"]["beside"] < 0.05
+    assert record["decision"]["outcome"] == "not_an_edit"
+
+
+def test_a_copy_in_two_colours_is_left_open(tmp_path: Path) -> None:
+    dithered = np.asarray(Image.fromarray(scene(31)).convert("1").convert("RGB"))
+    (tmp_path / "a.jpg").write_bytes(encode(scene(31)))
+    (tmp_path / "p.png").write_bytes(encode(dithered, "PNG"))
+    record = examine(tmp_path / "p.png", [tmp_path / "a.jpg"]).record
+    assert record["propositions"]["P2"]["state"] != "contradicted"
+    assert record["decision"]["outcome"] != "not_an_edit"

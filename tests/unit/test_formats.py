@@ -149,7 +149,6 @@ REFUSED = {
     "trove.tar": (b"a" * 257 + b"ustar\x0000" + b"\0" * 200, "archive"),
     "trove.tar.gz": (b"\x1f\x8b\x08\0" + b"\0" * 20, "compressed file"),
     "letter.doc": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20, "office document"),
-    "page.jpg": (b"<!DOCTYPE html><html></html>", "web page"),
 }
 
 
@@ -159,6 +158,12 @@ def test_refused_by_name(name: str) -> None:
     with pytest.raises(UnreadableMedia, match=called) as refusal:
         decode(data, name)
     assert "unpack it first" in refusal.value.remedy
+
+
+def test_a_web_page_under_a_picture_s_name() -> None:
+    with pytest.raises(UnreadableMedia, match="web page") as refusal:
+        decode(b"<!DOCTYPE html><html></html>", "page.jpg")
+    assert "save the picture itself" in refusal.value.remedy
 
 
 def test_a_raw_file_is_not_read_by_its_preview() -> None:

@@ -79,7 +79,6 @@ def test_admiralty_letter_and_digit_are_kept_apart(given: dict[str, object]) -> 
         ({"verdict": "fake"}, "'verdict'"),
         ({"when": "2999-01-01"}, "lies in the future"),
         ({"method": "ai"}, "method speaks to P3"),
-        ({"propositions": ["P5"]}, "both 'proposition' and 'propositions'"),
         ({"text": {"a": 1}}, "text must be one text"),
         ({"who": ["a", "b"]}, "who must be one text"),
         ({"feature": True}, "feature must be one text"),

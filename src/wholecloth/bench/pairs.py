@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from wholecloth.bench.cases import Row
+from wholecloth.errors import InputRefused
 from wholecloth.intake.decode import WorkerPool, picture
 from wholecloth.localisation.localise import localise
 from wholecloth.model.comparison import Alignment, Homography
@@ -60,8 +61,12 @@ def measure(row: Row, seed: int | None = None) -> PairResult:
     with threadpool_limits(limits=1), WorkerPool(1) as pool:
         assert row.published is not None
         started = time.perf_counter()
-        original = _picture(pool, row.original.read_bytes(), row.id)
-        published = _picture(pool, row.published.read_bytes(), row.id)
+        try:
+            original = _picture(pool, row.original.read_bytes(), row.id)
+            published = _picture(pool, row.published.read_bytes(), row.id)
+        except InputRefused as error:
+            refused = f"refused: {error.reason}"
+            return PairResult(row.id, row.kind, row.photograph, seed, 0.0, verdict=refused)
         times["decode"] = time.perf_counter() - started
         truth, homography = row.truth(published.shape), row.homography
         if seed is not None:

@@ -16,7 +16,7 @@ from wholecloth import __version__, atomic
 from wholecloth.bench import search, tables
 from wholecloth.bench.cases import DISTRACTORS, Row, load
 from wholecloth.bench.pairs import PairResult, measure
-from wholecloth.errors import NotInstalled
+from wholecloth.errors import NotInstalled, OutputRefused
 from wholecloth.intake.decode import Progress
 from wholecloth.localisation.settings import Settings
 from wholecloth.retrieval.cache import FeatureCache
@@ -49,6 +49,8 @@ def run_all(
         What was written as JSON.
     """
     rows = load(folder)
+    if out.exists() and not out.is_dir():
+        raise OutputRefused(str(out), "is not a folder", "give another place with --out")
     atomic.make_folder(out)
     seeds: list[int | None] = [seed + i for i in range(launder)] if launder else [None]
     results = measure_pairs(rows, seeds, jobs, progress)

@@ -64,7 +64,7 @@ def _committed(folder: Path) -> list[str]:
     try:
         names = json.loads((folder / COMMIT).read_bytes())
         return [n for n in names if n in OURS]
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         reason = "an unfinished replacement in it cannot be read"
         raise OutputRefused(str(folder), reason, "give another place with --out") from error
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import rfc8785
 
 from wholecloth.casework import custody
 from wholecloth.casework.custody import LOG, Event
-from wholecloth.casework.output import RESULTS, SUMMARY, current
+from wholecloth.casework.output import COMMIT, RECORD, RESULTS, SUMMARY
 from wholecloth.errors import InputRefused, VerificationFailed
 
 _REMEDY = "compare with another copy of this folder; do not rely on this one"
@@ -70,8 +71,9 @@ def verify(folder: Path, inputs: Path | None = None) -> Verified:
     found = _by_digest(inputs) if inputs is not None else None
     if (folder / SUMMARY).exists():
         return _batch(folder, found)
-    if not _has_result(folder) and any(_has_result(p) for p in folder.iterdir()):
-        raise VerificationFailed(str(folder / SUMMARY), "is missing", _REMEDY)
+    if not _has_result(folder) and any(_has_result(p) for p in folder.iterdir() if p.is_dir()):
+        remedy = "if the batch was stopped, go on with --resume; otherwise do not rely on it"
+        raise VerificationFailed(str(folder / SUMMARY), "is missing", remedy)
     return _single(folder, found)
 
 
@@ -79,15 +81,41 @@ def _has_result(folder: Path) -> bool:
     return any((folder / name).exists() for name in (*RESULTS, LOG))
 
 
+def _visible(folder: Path) -> dict[str, Path]:
+    """Name → file, hidden ones included; only what a reader would open is checked."""
+    if (folder / COMMIT).exists():
+        reason = "a replacement was cut short: what is shown may be neither result"
+        remedy = "run the same command again with --replace, which finishes it"
+        raise VerificationFailed(str(folder / COMMIT), reason, remedy)
+    try:
+        return {p.name: p for p in sorted(folder.iterdir())}
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _bytes(path: Path) -> bytes:
+    """The bytes of a regular file.  A link or a pipe is not what was written."""
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise VerificationFailed(str(path), "is no regular file: it was exchanged", _REMEDY)
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> VerificationFailed:
+    return VerificationFailed(str(path), f"cannot be read ({error.strerror or error})", _REMEDY)
+
+
 def _single(folder: Path, found: Mapping[str, str] | None) -> Verified:
-    files = current(folder)
+    files = _visible(folder)
     name = next((r for r in RESULTS if r in files), None)
     if name is None and LOG not in files:
         remedy = "give the folder named with --out"
         raise InputRefused(str(folder), "holds no result of wholecloth", remedy)
     if LOG not in files:
         raise VerificationFailed(str(folder / LOG), "is missing", _REMEDY)
-    events = custody.parse(files[LOG].read_bytes(), str(folder / LOG))
+    events = custody.parse(_bytes(files[LOG]), str(folder / LOG))
     written = _written(events, folder)
     named = written.detail.get("files")
     if not isinstance(named, dict) or not named:
@@ -95,14 +123,14 @@ def _single(folder: Path, found: Mapping[str, str] | None) -> Verified:
     for each, digest in named.items():
         if each not in files:
             raise VerificationFailed(str(folder / each), "is missing", _REMEDY)
-        if hashlib.sha256(files[each].read_bytes()).hexdigest() != digest:
+        if hashlib.sha256(_bytes(files[each])).hexdigest() != digest:
             raise VerificationFailed(
                 str(folder / each), "was changed after it was written", _REMEDY
             )
     result = next((r for r in RESULTS if r in named), None)
     if result is None:
         raise VerificationFailed(str(folder / LOG), "names no record among the files", _REMEDY)
-    record = _canonical(files[result].read_bytes(), folder / result)
+    record = _canonical(_bytes(files[result]), folder / result)
     _seal(record, events, folder)
     return Verified(
         str(folder),
@@ -150,22 +178,53 @@ def _canonical(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def _batch(folder: Path, found: Mapping[str, str] | None) -> Verified:
-    summary = _canonical((folder / SUMMARY).read_bytes(), folder / SUMMARY)
-    items = []
-    for row in summary["items"]:
-        if "error" in row:
-            continue
-        path = folder / row["folder"]
-        if not path.is_dir():
-            raise VerificationFailed(str(path), "is missing", _REMEDY)
-        item = _single(path, found)
-        if item.record_digest != row["record_digest"]:
-            reason = "holds another record than the summary names"
-            raise VerificationFailed(str(path), reason, _REMEDY)
-        items.append(item)
+    summary = _canonical(_bytes(folder / SUMMARY), folder / SUMMARY)
+    own = (_single(folder, found),) if _has_result(folder) else ()
+    items = [
+        _batch_item(folder, row, found) for row in _rows(summary, folder) if "error" not in row
+    ]
     named = {Path(i.folder).name for i in items} | {SUMMARY}
-    extra = tuple(sorted(n for n in current(folder) if n not in named))
-    return Verified(str(folder), (SUMMARY,), 0, summary["record_digest"], (), extra, tuple(items))
+    extra = []
+    for name, path in _visible(folder).items():
+        if name in named or (own and name in (*own[0].files, LOG)):
+            continue
+        if path.is_dir() and _has_result(path):
+            _single(path, None)  # not in the summary, but it must hold all the same
+        extra.append(name)
+    return Verified(
+        str(folder), (SUMMARY,), 0, summary["record_digest"], (), tuple(extra), (*own, *items)
+    )
+
+
+def _rows(summary: Mapping[str, Any], folder: Path) -> list[dict[str, Any]]:
+    rows = summary.get("items")
+    if not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
+        raise VerificationFailed(str(folder / SUMMARY), "is no summary of wholecloth", _REMEDY)
+    return rows
+
+
+def _batch_item(folder: Path, row: Mapping[str, Any], found: Mapping[str, str] | None) -> Verified:
+    name = row.get("folder")
+    if not isinstance(name, str):
+        raise VerificationFailed(str(folder / SUMMARY), "names no folder for an item", _REMEDY)
+    path = folder / name
+    if not path.is_dir():
+        raise VerificationFailed(str(path), "is missing", _REMEDY)
+    if not _has_result(path):
+        raise VerificationFailed(str(path), "holds no result any more", _REMEDY)
+    item = _single(path, found)
+    record = json.loads(_bytes(path / RECORD))
+    told = {
+        "sha256": record["published"]["sha256"],
+        "verdict": record["verdict"],
+        "outcome": record["decision"]["outcome"],
+        "record_digest": item.record_digest,
+    }
+    for key, value in told.items():
+        if row.get(key) != value:
+            reason = f"says another {key} of {name} than its record"
+            raise VerificationFailed(str(folder / SUMMARY), reason, _REMEDY)
+    return item
 
 
 def _inputs(record: Mapping[str, Any], found: Mapping[str, str] | None) -> tuple[str, ...]:

@@ -37,9 +37,9 @@ def list_(as_json: bool) -> None:
     click.echo(f"folder      {words.plain(now.folder)}")
     click.echo(f"entries     {now.rows}")
     click.echo(f"size        {now.bytes / 2**20:.1f} MiB")
-    click.echo(
-        f"last used   {now.oldest_use or '-'} at the earliest; removed {DAYS_UNUSED} days on"
-    )
+    if now.rows:
+        kept = f"an entry is removed after {DAYS_UNUSED} days without use"
+        click.echo(f"oldest use  {now.oldest_use}; {kept}")
 
 
 @cache.command(epilog="Example:  wholecloth cache clear")

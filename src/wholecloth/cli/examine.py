@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from contextlib import closing, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,7 @@ import click
 from wholecloth.cli import options, stopping
 from wholecloth.cli.options import PATH, ManyValued
 from wholecloth.cli.watch import Watch
-from wholecloth.errors import AgeDoubt, InputRefused
+from wholecloth.errors import AgeDoubt, InputRefused, VerificationFailed
 from wholecloth.share import words
 
 
@@ -46,7 +46,8 @@ from wholecloth.share import words
 @click.option(
     "--resume",
     is_flag=True,
-    help="Of several pictures, keep the results that are there and still hold; do the rest.",
+    help="Of several pictures, keep the results that are there and still hold, and do the rest; "
+    "with --replace, redo those that are there.",
 )
 @options.cache
 @options.paranoid
@@ -85,8 +86,9 @@ def examine(
     watch = click.get_current_context().with_resource(Watch(quiet=quiet or as_json))
     if not (as_json or quiet):
         click.echo(words.BEFORE_DECODING.format(count=len(published)), err=True)
-    from wholecloth import workflow  # noqa: PLC0415 - help must not load the image libraries
-    from wholecloth.casework.output import withdraw  # noqa: PLC0415
+    from wholecloth import atomic, workflow  # noqa: PLC0415 - help must not load the image libraries
+    from wholecloth.casework.output import SUFFIX, withdraw  # noqa: PLC0415
+    from wholecloth.intake.collect import candidates_of  # noqa: PLC0415
     from wholecloth.intake.decode import WorkerPool  # noqa: PLC0415
     from wholecloth.retrieval.cache import FeatureCache  # noqa: PLC0415
     from wholecloth.retrieval.reading import FeatureStore, Reader  # noqa: PLC0415
@@ -95,55 +97,83 @@ def examine(
 
     installed()  # imports them; from here on nothing is imported any more
     click.get_current_context().with_resource(stopping.armed())
-    if len(published) > 1 and out is not None and not (replace or resume):
-        workflow.refuse_earlier_batch(out)
+    batch = out if len(published) > 1 else None
     said = workflow.read_findings(findings)
-    candidates = workflow.candidates_of(among, bool(said))
-    taken: set[str] = set()
+    candidates = candidates_of(among, bool(said))
     items: list[dict[str, Any]] = []
     code = 0
     made: list[Path] = []
     store = FeatureStore() if len(published) > 1 else None
     cache = FeatureCache.open() if use_cache else None
-    with WorkerPool() as pool, closing(cache) if cache else nullcontext():
+    with contextlib.ExitStack() as held:
+        if batch is not None:
+            fresh: list[Path] = []
+            held.callback(_remove_empty, fresh)
+            atomic.make_folder(batch, fresh)
+            held.enter_context(atomic.locked(batch))
+            if not (replace or resume):
+                workflow.refuse_earlier_batch(batch)
+        earlier = {}
+        if resume:
+            single = out or Path(published[0].name + SUFFIX)
+            earlier = workflow.results_in([single] if len(published) == 1 else (batch or Path()))
+        taken = {folder.name for folder, _ in earlier.values()}
+        if cache is not None:
+            held.enter_context(contextlib.closing(cache))
+        pool = held.enter_context(WorkerPool())
         reader = Reader(candidates.sources, pool, store, cache, paranoid=paranoid)
         try:
             for path in published:
-                name = workflow.folder_name(path, taken)
-                folder = Path(name) if out is None else out if len(published) == 1 else out / name
-                kept = workflow.done_before(folder, path) if resume else None
-                if kept is not None:
-                    items.append({"published": str(path), "folder": str(folder), "record": kept})
-                    continue
+                known = earlier.pop(workflow.digest_of_file(path), None) if earlier else None
+                if known is not None:
+                    folder = known[0]
+                elif out is None or batch is not None:
+                    folder = (batch or Path()) / workflow.folder_name(path, taken)
+                else:
+                    folder = out
                 try:
-                    done = workflow.examine_one(
-                        path,
-                        among,
-                        candidates,
-                        said,
-                        reader,
-                        out=folder,
-                        replace=replace,
-                        progress=watch,
-                    )
-                except InputRefused as error:
+                    if known is not None and not replace:
+                        record = workflow.done_before(known, among, said)
+                    else:
+                        record = workflow.examine_one(
+                            path,
+                            among,
+                            candidates,
+                            said,
+                            reader,
+                            out=folder,
+                            replace=replace,
+                            progress=watch,
+                        ).record
+                        made.append(folder)
+                except (InputRefused, VerificationFailed) as error:
                     if len(published) == 1:
                         raise
-                    code = error.exit_code
+                    code = max(code, error.exit_code)
                     items.append({"published": str(path), "error": error.as_dict()})
                     continue
-                made.append(folder)
-                items.append({"published": str(path), "folder": str(folder), "record": done.record})
+                items.append({"published": str(path), "folder": str(folder), "record": record})
         except AgeDoubt:
             withdraw(made)
             if cache is not None:
                 cache.withdraw()
             raise
-    if len(published) > 1 and out is not None:
-        workflow.write_summary(out, items)
+        if batch is not None:
+            kept = [
+                {"published": r["run"]["published"], "folder": str(f), "record": r}
+                for f, r in earlier.values()
+            ]
+            workflow.write_summary(batch, [*items, *kept])
     _show(items, terminal, as_json=as_json)
     options.flush()
     return code
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Of the folders this run made, those in which nothing was left."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _show(items: list[dict[str, Any]], terminal: ModuleType, *, as_json: bool) -> None:

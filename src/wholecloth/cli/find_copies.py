@@ -72,6 +72,8 @@ def find_copies(
     if names and not (reason and reason.strip() and out):
         remedy = "add --reason TEXT and --out FOLDER, where it is logged"
         raise UsageRefused("--names", "names are shown for a reason that is logged", remedy)
+    if reason and not names:
+        raise UsageRefused("--reason", "is only for showing names", "add --names, or leave it out")
     watch = click.get_current_context().with_resource(Watch(quiet=quiet or as_json))
     if not (as_json or quiet):
         click.echo(words.BEFORE_DECODING_QUEUE, err=True)

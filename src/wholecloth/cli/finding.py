@@ -53,7 +53,7 @@ def finding(files: tuple[Path, ...], template: bool, as_json: bool) -> None:
     feature, its source is graded A or B, and the digest of the document is given.
     """
     if template or not files:
-        click.echo(TEMPLATE, nl=False)
+        click.echo(json.dumps({"template": TEMPLATE}) if as_json else TEMPLATE, nl=as_json)
         return
     from wholecloth import workflow  # noqa: PLC0415
 

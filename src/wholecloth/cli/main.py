@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import sys
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -55,11 +56,13 @@ def run() -> NoReturn:
     failed, 5 something is not installed, 130 stopped with Ctrl-C, 143 ended by SIGTERM.
     """
     as_json = "--json" in sys.argv
+    _open_streams()
     # We run a thread per core; BLAS threads below each of them only spin against one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     stopping.install()
     try:
         code = program.main(standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
@@ -84,14 +87,14 @@ def run() -> NoReturn:
         ended = stopping.Ended in (type(stop), type(stop.__cause__))
         sys.exit(stopping.TERMINATED if ended else stopping.INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere(sys.stdout)
         sys.exit(0)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO):
             raise
         reason = f"cannot be written ({error.strerror})"
-        _refuse(as_json, "standard output", reason, "make room, or send it elsewhere")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere(sys.stdout)
+        _refuse(False, "standard output", reason, "make room, or send it elsewhere")
         sys.exit(3)
     except Exception as error:
         if isinstance(error, MemoryError) or "failed to map segment" in str(error):
@@ -110,8 +113,25 @@ def run() -> NoReturn:
 
 
 def _refuse(as_json: bool, item: str, reason: str, remedy: str) -> None:
-    if as_json:
-        print(json.dumps({"error": {"item": item, "reason": reason, "remedy": remedy}}))
-        return
+    """Say it once; where even that cannot be written, the exit code has to do."""
     line = f"{words.plain(item)}: {words.plain(reason)}"
-    print(line + (f" - {words.plain(remedy)}" if remedy else ""), file=sys.stderr)
+    line += f" - {words.plain(remedy)}" if remedy else ""
+    document = json.dumps({"error": {"item": item, "reason": reason, "remedy": remedy}})
+    stream = sys.stdout if as_json else sys.stderr
+    try:
+        print(document if as_json else line, file=stream, flush=True)
+    except OSError:
+        _to_nowhere(stream)
+
+
+def _open_streams() -> None:
+    """A closed stream (``>&-``) reads as empty and swallows what is written."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """What is left in a buffer must not raise again when the program ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

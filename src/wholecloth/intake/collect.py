@@ -6,14 +6,14 @@ import errno
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 
-from wholecloth.errors import UnreadableMedia
+from wholecloth.errors import InputRefused, UnreadableMedia, UsageRefused
 from wholecloth.intake.sniff import HEAD_BYTES, sniff
 from wholecloth.model.media import Source
 
@@ -53,7 +53,7 @@ def file_source(path: Path, name: str | None = None) -> Source:
         ) from error
     if not stat.S_ISREG(info.st_mode):
         what = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
-        raise UnreadableMedia(shown, f"is {what}", "give a picture file")
+        raise UnreadableMedia(shown, f"is {what}", "give a file")
     return Source(shown, info.st_size, partial(_open, path), _identity(info), str(path))
 
 
@@ -91,6 +91,31 @@ def collect(paths: Iterable[Path]) -> Collected:
             if source is not None:
                 sources.append(source)
     return Collected(tuple(_distinct(sources, skipped)), tuple(skipped))
+
+
+def candidates_of(tops: Sequence[Path], have_findings: bool) -> Collected:
+    """Collect candidates.
+
+    Raises:
+        InputRefused: a path does not exist, or nothing in them is a picture; with findings at
+            hand the latter is allowed, since an outcome may rest on documents alone.
+        UsageRefused: neither candidates nor findings were given.
+    """
+    if not tops and not have_findings:
+        raise UsageRefused(
+            "--among", "no candidates were given", "name the folder that may hold the original"
+        )
+    for top in tops:
+        if not os.path.lexists(top):
+            raise InputRefused(str(top), "does not exist", "check the spelling of --among")
+    found = collect(tops)
+    unread = any(s.kind == "unread" for s in found.skipped)
+    if not found.sources and not unread and not have_findings:
+        shown = ", ".join(map(str, tops))
+        raise InputRefused(
+            shown, "holds no picture to compare with", "name the folder that may hold the original"
+        )
+    return found
 
 
 def _open(path: Path) -> BinaryIO:

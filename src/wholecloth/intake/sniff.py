@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-Kind = Literal["picture", "video", "container", "unread_picture", "empty", "other"]
+Kind = Literal["picture", "video", "container", "document", "unread_picture", "empty", "other"]
 
 PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "HEIF", "AVIF", "TIFF", "BMP")
 """Formats this version decodes."""
@@ -39,6 +39,7 @@ class Sniffed:
 _REMEDY = {
     "video": "export the frame in question as PNG; video is not read in this version",
     "container": "unpack it first (take the pictures out) and give those",
+    "document": "open it and save the picture itself, then give that",
     "unread_picture": "convert it to PNG without resizing and give that",
     "empty": "the file has no bytes; fetch it again",
     "other": "give a JPEG, PNG, WebP, HEIC, AVIF, GIF, TIFF or BMP file",
@@ -105,7 +106,7 @@ def _by_magic(head: bytes) -> Sniffed | None:
     if text.startswith(b"<svg") or (text.startswith(b"<?xml") and b"<svg" in head.lower()):
         return Sniffed("container", "SVG drawing")
     if text.startswith((b"<!doctype html", b"<html")):
-        return Sniffed("container", "web page")
+        return Sniffed("document", "web page")
     return None
 
 

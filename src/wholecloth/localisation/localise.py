@@ -12,7 +12,7 @@ from wholecloth.localisation.regions import regions_of
 from wholecloth.localisation.residue import Residue, residue
 from wholecloth.localisation.segment import segment
 from wholecloth.localisation.settings import DEFAULT, Settings
-from wholecloth.localisation.support import comparable
+from wholecloth.localisation.support import beside, coarse_colours, comparable
 from wholecloth.model.comparison import Alignment, EditMap, Homography
 from wholecloth.model.media import RGB, JpegTables, Mask
 from wholecloth.registration.warp import reduce, snapped, warp
@@ -42,12 +42,13 @@ def localise(
     valid = comparable(shape, homography, published)
     if valid.mean() < MIN_COMPARABLE:
         return None
+    around = (beside(shape, homography, published), coarse_colours(published))
     whole = snapped(homography, shape)
     if whole is not None:
         copied = warp(original, whole, valid.shape, cv2.INTER_NEAREST)
         exact = exact_mask(copied, published, valid, settings)
         if exact is not None:
-            return _edit_map(exact, valid, settings, exact=True)
+            return _edit_map(exact, valid, settings, exact=True, around=around)
     working, h_work, factor = _reduced(published, homography, settings)
     if factor < 1:
         jpeg = None  # averaged pixels no longer carry the file's own quantisation
@@ -63,7 +64,9 @@ def localise(
     mask = segment(found, prediction.published[..., 0], valid_work, settings)
     outside = residue(prediction, mask, valid_work)
     full = mask if factor == 1 else _resized(mask, valid.shape) & valid
-    return _edit_map(full, valid, settings, exact=False, found=found, outside=outside)
+    return _edit_map(
+        full, valid, settings, exact=False, around=around, found=found, outside=outside
+    )
 
 
 def _reduced(
@@ -92,6 +95,7 @@ def _edit_map(
     settings: Settings,
     *,
     exact: bool,
+    around: tuple[float, int | None],
     found: Evidence | None = None,
     outside: Residue | None = None,
 ) -> EditMap:
@@ -108,6 +112,8 @@ def _edit_map(
         unexplained_db=outside.unexplained_db if outside else None,
         noise_correlation_drop=outside.noise_correlation_drop if outside else None,
         unexplained_log=outside.unexplained_log if outside else None,
+        beside=around[0],
+        colours=around[1],
         settings=settings.name,
     )
 

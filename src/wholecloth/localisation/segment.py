@@ -27,7 +27,15 @@ def segment(found: Evidence, published_luma: F32, valid: Mask, settings: Setting
     kept = _fill_holes(_believable(labels, found, settings), found.score, settings)
     if not kept.any():
         return np.zeros_like(valid)
-    return _contour(kept, found, valid, settings) & valid
+    return _large_enough(_contour(kept, found, valid, settings) & valid, settings)
+
+
+def _large_enough(mask: Mask, settings: Settings) -> Mask:
+    """What peeling left of a component must still be one: specks are no finding."""
+    _, marks, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    keep = stats[:, cv2.CC_STAT_AREA] >= settings.speck * settings.min_area * mask.size
+    keep[0] = False
+    return np.asarray(keep[marks])
 
 
 def minimum_cut(score: F32, guide: F32, smoothness: float) -> Flags:

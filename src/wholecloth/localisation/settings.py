@@ -66,6 +66,8 @@ class Settings:
     # contour
     peel_depth_px: float = 9.0
     peel_evidence: float = 12.0
+    speck: float = 0.4
+    """Of ``min_area``: what is left of a component after peeling is dropped below this."""
 
 
 DEFAULT = Settings()

@@ -11,6 +11,9 @@ from wholecloth.model.media import RGB, Mask
 from wholecloth.registration.warp import support
 
 _LEVELS, _SHARE, _MARGIN = 10, 0.985, 4
+_COARSE = 16
+_BUSY = 4.0
+"""Standard deviation in levels from which a neighbourhood shows something."""
 
 
 def comparable(original_shape: tuple[int, int], homography: Homography, published: RGB) -> Mask:
@@ -25,6 +28,32 @@ def comparable(original_shape: tuple[int, int], homography: Homography, publishe
         borderValue=(1.0, 0, 0, 0),
     )
     return (inside > 0) & ~uniform_frame(published)
+
+
+def beside(original_shape: tuple[int, int], homography: Homography, published: RGB) -> float:
+    """Share of the frame, 0-1, that shows something the original does not even cover.
+
+    Another picture of a collage, an app's controls; flat margins do not count.
+    """
+    shape = (published.shape[0], published.shape[1])
+    outside = ~support(original_shape, homography, shape) & ~uniform_frame(published)
+    if not outside.any():
+        return 0.0
+    luma = cv2.cvtColor(published, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean = cv2.blur(luma, (9, 9))
+    busy = cv2.blur(luma * luma, (9, 9)) - mean * mean > _BUSY**2
+    # A little texture makes a neighbourhood busy: a picture has calm areas too.
+    busy = cv2.dilate(busy.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    return float((outside & busy).mean())
+
+
+def coarse_colours(published: RGB) -> int | None:
+    """How many colours a picture has, if at most 16; else None."""
+    packed = published.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    if len(np.unique(packed.ravel()[:: max(1, packed.size // 4000)])) > _COARSE:
+        return None
+    count = len(np.unique(packed))
+    return count if count <= _COARSE else None
 
 
 def uniform_frame(published: RGB) -> Mask:

@@ -82,6 +82,11 @@ class EditMap:
     """S3: ln of mean unexplained energy outside the edit over the simulated JPEG energy."""
     settings: str
     """Name of the fitted settings used (see ``localisation.settings``)."""
+    beside: float = 0.0
+    """Share of the frame that shows something the original does not cover, 0-1."""
+    colours: int | None = None
+    """How many colours the published picture has, where they are so few (16) that an edit may not
+    show; else None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -45,7 +45,11 @@ _COMMIT_EVERY = 64
 def default_folder() -> Path:
     """The user's cache folder for this program, or what ``WHOLECLOTH_CACHE`` names."""
     named = os.environ.get(VARIABLE)
-    return Path(named) if named else user_cache_path("wholecloth", appauthor=False) / "features"
+    return (
+        Path(named).absolute()
+        if named
+        else user_cache_path("wholecloth", appauthor=False) / "features"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,9 @@ class FeatureCache:
         where = folder if folder is not None else default_folder()
         for _ in range(2):
             try:
+                if not _ours(where):
+                    return None  # somebody else's folder: nothing in it is touched
                 atomic.make_folder(where, mode=0o700)
-                where.chmod(0o700)
                 key = _key_of(where)
                 database = _connect(where / _DATABASE)
             except sqlite3.DatabaseError:
@@ -175,7 +180,7 @@ class FeatureCache:
 def state(folder: Path | None = None) -> CacheState:
     """What the cache holds, without changing it."""
     where = folder if folder is not None else default_folder()
-    size = sum(p.stat().st_size for p in where.iterdir()) if where.is_dir() else 0
+    size = sum(p.stat().st_size for p in _files(where))
     rows, oldest = 0, None
     if (where / _DATABASE).exists():
         with suppress(sqlite3.Error):
@@ -187,14 +192,19 @@ def state(folder: Path | None = None) -> CacheState:
 
 
 def clear(folder: Path | None = None) -> int:
-    """Destroy the key, then remove every file; returns the bytes removed.
+    """Destroy the key, then remove every file of the cache; returns the bytes removed.
+
+    Other files in the folder are left alone, and then the folder is too.
 
     Raises:
-        OutputRefused: something in it cannot be removed.
+        OutputRefused: the folder is not a cache of ours, or something cannot be removed.
     """
     where = folder if folder is not None else default_folder()
-    if not where.is_dir():
+    if not where.exists():
         return 0
+    if not _ours(where):
+        remedy = f"name the cache's own folder with {VARIABLE}, or none"
+        raise OutputRefused(str(where), "is no cache of wholecloth: nothing was removed", remedy)
     size = 0
     key = where / _KEY
     if key.exists():
@@ -203,12 +213,33 @@ def clear(folder: Path | None = None) -> int:
             stream.write(secrets.token_bytes(32))
             stream.flush()
             os.fsync(stream.fileno())
-    for path in [key, *sorted(where.iterdir())]:
-        if path.exists():
-            size += path.stat().st_size
-            atomic.remove(path)
-    atomic.remove(where)
+    for path in _files(where):
+        size += path.stat().st_size
+        atomic.remove(path)
+    with suppress(OSError):
+        where.rmdir()
     return size
+
+
+def _files(folder: Path) -> list[Path]:
+    """The cache's own files, the key first."""
+    names = [_KEY, *(_DATABASE + end for end in ("", "-wal", "-shm", "-journal"))]
+    return [folder / n for n in names if (folder / n).is_file()]
+
+
+def _ours(folder: Path) -> bool:
+    """Whether a folder is a cache, or may become one: it has our key, is empty, or is not there."""
+    try:
+        if not folder.exists():
+            return True
+        if not folder.is_dir() or folder.is_symlink():
+            return False
+        key = folder / _KEY
+        if key.is_file() and key.stat().st_size == 32:
+            return True
+        return not any(p for p in folder.iterdir() if not p.name.startswith(_DATABASE))
+    except OSError:
+        return False
 
 
 def _key_of(folder: Path) -> bytes:

@@ -245,6 +245,8 @@ def _edit(edits: EditMap) -> dict[str, Any]:
         ],
         "overlays": [],
         "agreement": number(edits.agreement),
+        "beside": number(edits.beside),
+        "colours": edits.colours,
         "ring_unchanged": number(edits.ring_unchanged),
         "noise_correlation_drop": number(edits.noise_correlation_drop),
         "unexplained_log": number(edits.unexplained_log),

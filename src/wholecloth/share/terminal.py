@@ -59,6 +59,9 @@ def _original(record: Mapping[str, Any]) -> list[str]:
         )
     elif edit is not None:
         lines.append("Edited       no area; every comparable part is explained by the original")
+    if edit is not None and edit["beside"] > 0.05:
+        share = words.percent(edit["beside"])
+        lines.append(f"Not compared {share} of the frame: the original does not cover it")
     if original["relation"] == "partial":
         lines.append(f"Explains     {words.percent(original['share'])} of the published frame")
     return lines

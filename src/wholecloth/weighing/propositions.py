@@ -48,8 +48,8 @@ def readings(
     """State, reasons and basis of every proposition."""
     out: dict[Proposition, Reading] = {}
     for proposition in ALL:
-        pro, con = _voices(proposition, findings, statements, published_sha256)
-        notes = _neutral(proposition, findings)
+        pro, con, unused = _voices(proposition, findings, statements, published_sha256)
+        notes = [*_neutral(proposition, findings), *unused]
         out[proposition] = _reading(proposition, pair, pro, con, notes)
     return out
 
@@ -85,9 +85,11 @@ def _voices(
     findings: Sequence[Finding],
     statements: Sequence[Statement],
     published_sha256: str,
-) -> tuple[list[_Voice], list[_Voice]]:
+) -> tuple[list[_Voice], list[_Voice], list[str]]:
+    """For, against, and what was filed but cannot be used, with the reason."""
     pro: list[_Voice] = []
     con: list[_Voice] = []
+    unused: list[str] = []
     for finding in findings:
         seen = finding.outcome
         if not isinstance(seen, Observed) or seen.tier == "score":
@@ -104,7 +106,11 @@ def _voices(
         speaks = proposition in statement.propositions
         if document and proposition in ("P1", "P2", "P3"):
             speaks = True
-        if not speaks or statement.direction == "neutral" or _another(statement, published_sha256):
+        if not speaks or statement.direction == "neutral":
+            continue
+        if _another(statement, published_sha256):
+            reason = "it names another output by SHA-256 than the published file"
+            unused.append(f"not used: {statement.label}, because {reason}")
             continue
         grade = _grade(statement)
         if grade is None:
@@ -125,7 +131,7 @@ def _voices(
             side = con
         text = f"{statement.label}{_graded(statement)}: {statement.text}"
         side.append(_Voice(text + (f" [{why}]" if why else ""), strong, documents=True))
-    return pro, con
+    return pro, con, unused
 
 
 def _grade(statement: Statement) -> str | None:

@@ -191,11 +191,10 @@ def _when(value: Any, name: str) -> str:
 
 
 def _propositions(fields: dict[str, Any], name: str) -> tuple[Proposition, ...]:
-    if "propositions" in fields and "proposition" in fields:
-        reason = "has both 'proposition' and 'propositions'"
-        raise FindingRefused(name, reason, "keep one of the two")
-    given = fields.get("propositions", fields.get("proposition"))
-    listed = given if isinstance(given, list) else re.split(r"[,\s]+", _text(given))
+    listed: list[Any] = []
+    for key in ("proposition", "propositions"):
+        given = fields.get(key)
+        listed += given if isinstance(given, list) else re.split(r"[,\s]+", _text(given))
     out: list[Proposition] = []
     for item in listed:
         text = _text(item)

@@ -40,6 +40,8 @@ class Bounds:
 
 
 BOUNDS = Bounds()
+_WORTH_SAYING = 0.05
+"""Share of uncovered content that a sentence names."""
 
 DATED = Dated(
     name="bounds between the verdicts",
@@ -116,6 +118,8 @@ def _numbers(candidate: Candidate) -> str:
             f"{edits.share:.1%} of the comparable area, in {count} "
             f"region{'' if count == 1 else 's'}, is not what it predicts"
         )
+    if edits.beside > _WORTH_SAYING:
+        parts.append(f"{edits.beside:.0%} of the frame shows something it does not cover")
     return " (" + "; ".join(parts) + ")"
 
 
