@@ -41,7 +41,8 @@ from wholecloth.weighing.propositions import Pair
 from wholecloth.weighing.verdict import judge, verdict_of
 
 BESIDE = 0.15
-"""From this share of uncovered content on, a copy of one part says nothing of the whole."""
+"""From this share of uncovered content on, a copy of one part says nothing of the whole.  Set by
+eye between drawn collages (half and more of the frame) and flat margins (none), not fitted."""
 MAX_COMPARED = 10
 """Leads examined in full, best first; further ones are named as not examined."""
 

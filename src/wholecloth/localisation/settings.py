@@ -67,7 +67,8 @@ class Settings:
     peel_depth_px: float = 9.0
     peel_evidence: float = 12.0
     speck: float = 0.4
-    """Of ``min_area``: what is left of a component after peeling is dropped below this."""
+    """Of ``min_area``: what is left of a component after peeling is dropped below this.  Set on two
+    median-filtered copies of one drawn scene (left: .011 % and .015 % of the frame)."""
 
 
 DEFAULT = Settings()
