@@ -12,8 +12,10 @@ from wholecloth.registration.warp import support
 
 _LEVELS, _SHARE, _MARGIN = 10, 0.985, 4
 _COARSE = 16
+_BESIDE_SIDE = 512
 _BUSY = 4.0
-"""Standard deviation in levels from which a neighbourhood shows something."""
+"""Standard deviation in levels from which a neighbourhood shows something; on a copy of at most
+``_BESIDE_SIDE`` pixels, since only a coarse share is wanted."""
 
 
 def comparable(original_shape: tuple[int, int], homography: Homography, published: RGB) -> Mask:
@@ -35,15 +37,20 @@ def beside(original_shape: tuple[int, int], homography: Homography, published: R
 
     Another picture of a collage, an app's controls; flat margins do not count.
     """
-    shape = (published.shape[0], published.shape[1])
-    outside = ~support(original_shape, homography, shape) & ~uniform_frame(published)
+    h, w = published.shape[:2]
+    factor = min(1.0, _BESIDE_SIDE / max(h, w))
+    size = (max(1, round(w * factor)), max(1, round(h * factor)))
+    small = np.asarray(cv2.resize(published, size, interpolation=cv2.INTER_AREA), np.uint8)
+    to_small = np.diag([size[0] / w, size[1] / h, 1.0])
+    covered = support(original_shape, to_small @ homography, (size[1], size[0]))
+    outside = ~covered & ~uniform_frame(small)
     if not outside.any():
         return 0.0
-    luma = cv2.cvtColor(published, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    mean = cv2.blur(luma, (9, 9))
-    busy = cv2.blur(luma * luma, (9, 9)) - mean * mean > _BUSY**2
+    luma = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean = cv2.blur(luma, (5, 5))
+    busy = cv2.blur(luma * luma, (5, 5)) - mean * mean > _BUSY**2
     # A little texture makes a neighbourhood busy: a picture has calm areas too.
-    busy = cv2.dilate(busy.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+    busy = cv2.dilate(busy.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0
     return float((outside & busy).mean())
 
 
