@@ -42,6 +42,8 @@ class Evidence:
     expected_detail: F32
     strength: float
     """Of the colour map, in levels; 0 where none was needed."""
+    sharpened: float
+    """Gain of the sharpness map on fine luma detail."""
     palette_error: float
     """In levels; 0 unless the published picture has a palette."""
     agreement: float
@@ -98,7 +100,7 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
         if leverage is not None:
             causes.append(leverage)
         ratio, expected = _against_null(
-            low * low, causes, trusted, floor=1.2 if c == 0 else 1.0, cut=9.0, extra=leverage
+            low * low, causes, trusted, floor=settings.low_floor[c], cut=9.0, extra=leverage
         )
         score += _glr(ratio, 1.5, settings.low_ratio)
         lows.append(low)
@@ -118,6 +120,7 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
         (expectations[0], expectations[1], expectations[2]),
         expected_detail,
         prediction.strength,
+        prediction.sharpened,
         prediction.palette_error,
         agreement,
     )

@@ -40,6 +40,8 @@ class Prediction:
     """Extra variance of the colour map, on a quarter-size grid; None where none was applied."""
     strength: float
     """Median absolute change the colour map made, in levels; 0 where none was applied."""
+    sharpened: float
+    """Largest gain the sharpness map gave to a band of fine luma detail; 1 = as sharp as it was."""
     palette_error: float
     """What nearest-colour painting costs at the 95th percentile, in levels (at most 30); 0 unless
     the published picture has 256 colours or fewer."""
@@ -55,14 +57,18 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
         jpeg: the published file's tables, None when it is no JPEG or was reduced.
     """
     toned, leverage, agreement = _colour_map(warped, published, valid)
+    # What lies beyond a frame's edge bleeds over it (sharpening, JPEG blocks): it is known as it is.
+    beyond = ~valid
+    np.copyto(toned, published, where=beyond[..., None])
     target = to_ycc(published)
-    plane = _sharpness(to_ycc((toned / 255).astype(np.float32)), target, agreement)
+    plane, sharpened = _sharpness(to_ycc((toned / 255).astype(np.float32)), target, agreement)
     # Clipping happens in RGB: an over-bright prediction must saturate as the published file does.
     plane[..., 1:] -= 0.5
     rgb = np.clip(cv2.cvtColor(plane / np.float32(255), cv2.COLOR_YCrCb2RGB), 0, 1)
     predicted = to_ycc(rgb.astype(np.float32))
     again = predicted
     eight_bit = np.rint(rgb * 255).astype(np.uint8)
+    np.copyto(eight_bit, published, where=beyond[..., None])
     palette = few_colours(published)
     if palette is not None:
         again = to_ycc(repainted(eight_bit, palette))
@@ -75,7 +81,7 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
     if palette is not None:
         step = np.abs(predicted[::3, ::3] - again[::3, ::3]).max(axis=2)
         error = min(_PALETTE_ERROR_MAX, float(np.quantile(step, 0.95)))
-    return Prediction(target, predicted, again, leverage, strength, error)
+    return Prediction(target, predicted, again, leverage, strength, sharpened, error)
 
 
 def recompress(rgb: RGB, tables: JpegTables) -> RGB:
@@ -175,7 +181,8 @@ def _colour_map(warped: RGB, published: RGB, valid: Mask) -> tuple[F32, F32 | No
         axis=1,
     )
     leverage = ((everywhere @ np.linalg.inv(normal)) * everywhere).sum(axis=1)
-    variance = (leverage * spread**2 * _LEVERAGE).reshape(grid)
+    # Rounding can take the quadratic form below zero where the fit is near singular.
+    variance = (np.maximum(leverage, 0) * spread**2 * _LEVERAGE).reshape(grid)
     return toned, np.asarray(variance, np.float32), agreement
 
 
@@ -201,12 +208,13 @@ def _applied(warped: RGB, colour: F32, vignette: F32, place: F32) -> F32:
     return toned
 
 
-def _sharpness(plane: F32, target: F32, agreement: F32) -> F32:
+def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float]:
     """Match the transfer function per plane on a basis of Gaussian bands and two derivatives."""
     h, w = target.shape[:2]
     weights = np.asarray(cv2.resize(agreement, (w, h)), np.float32)
     step = max(1, int(np.sqrt(h * w / 30_000)))
     out = plane.copy()
+    sharpened = 1.0
     for c in range(3):
         q = np.ascontiguousarray(plane[..., c])
         fine = cv2.GaussianBlur(q, (0, 0), 0.7 if c == 0 else 1.0)
@@ -218,11 +226,13 @@ def _sharpness(plane: F32, target: F32, agreement: F32) -> F32:
         wanted = target[::step, ::step, c].ravel()
         weight = weights[::step, ::step].ravel() + np.float32(1e-3)
         gain, _ = tukey_fit(design, wanted, weight, rounds=5, k=2.5, floor=0.7)
-        gain[:2] = np.clip(gain[:2], -0.5, 4)
+        gain[:2] = np.clip(gain[:2], -0.5, 5)
+        if c == 0:
+            sharpened = float(gain[:2].max())
         if abs(gain[2] - 1) > 0.03:  # the coarse band is the colour map's business
             gain[2] = 1
         out[..., c] = sum(g * b for g, b in zip(gain, bands, strict=True))
-    return out
+    return out, sharpened
 
 
 def _shrunk(rgb: RGB, size: tuple[int, int]) -> F32:

@@ -103,12 +103,16 @@ def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) 
     # A strong filter is predicted less exactly, where it clips and where colours are rare.
     slack = min(settings.filter_levels, settings.filter_slack * found.strength)
     slack = max(slack, found.palette_error)  # where palettes step, areas move as a whole
-    if kept > settings.filter_ncc and all(m < slack for m in moved):
+    if mean < settings.filter_mean and kept > settings.filter_ncc and all(m < slack for m in moved):
         return True
-    if part <= 0.3 or kept <= settings.tone_ncc:
+    if kept > settings.filter_ncc and all(m < settings.slight_levels for m in moved):
+        return True  # no more than benign change leaves in places
+    sharpened = found.sharpened > settings.sharpened_gain
+    bound = settings.sharpened_ncc if sharpened else settings.tone_ncc
+    if part <= 0.3 or kept <= bound:
         return False
     small = all(m < level for m, level in zip(moved, settings.tone_levels, strict=True))
-    return mean < settings.tone_mean or small
+    return mean < settings.tone_mean or (small and kept > settings.tone_ncc)
 
 
 def _fill_holes(kept: Flags, score: F32, settings: Settings) -> Flags:
@@ -133,9 +137,12 @@ def _contour(kept: Flags, found: Evidence, valid: Mask, settings: Settings) -> M
     h, w = valid.shape
     soft = cv2.resize(cv2.GaussianBlur(kept.astype(np.float32), (0, 0), 0.8), (w, h))
     rough = soft > 0.5
-    weak = pixel_evidence(found, (h, w)) < settings.peel_evidence
+    strength = np.log1p(pixel_evidence(found, (h, w)))
     depth = cv2.distanceTransform(rough.astype(np.uint8), cv2.DIST_L2, 3)
-    low = weak & rough & (depth <= settings.peel_depth_px)
+    plateau = _plateau(strength, rough, settings)
+    bound = np.minimum(np.log1p(settings.peel_evidence), settings.peel_below * plateau)
+    low = rough & (strength < bound) & (depth <= settings.peel_depth_px)
+    low |= rough & _halo(strength, plateau, depth, rough, settings)
     kernel = np.ones((3, 3), np.uint8)
     low = cv2.morphologyEx(low.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
     _, marks = cv2.connectedComponents((~rough | low).astype(np.uint8), connectivity=4)
@@ -143,6 +150,27 @@ def _contour(kept: Flags, found: Evidence, valid: Mask, settings: Settings) -> M
     outside = np.isin(marks, touching[touching > 0]) & low
     peeled = cv2.morphologyEx((rough & ~outside).astype(np.uint8), cv2.MORPH_OPEN, kernel)
     return np.asarray(cv2.medianBlur(peeled, 5) > 0)
+
+
+def _plateau(strength: F32, rough: Flags, settings: Settings) -> F32:
+    """How strong the evidence gets close by: largest smoothed log evidence in a square window."""
+    inside = np.where(rough, strength, np.float32(0))
+    smooth = cv2.GaussianBlur(inside, (0, 0), settings.halo_smooth_px)
+    side = settings.halo_reach_px
+    return np.asarray(cv2.dilate(smooth, np.ones((side, side), np.uint8)), np.float32)
+
+
+def _halo(strength: F32, plateau: F32, depth: F32, rough: Flags, settings: Settings) -> Flags:
+    """A narrow weak band round a strong core: what the edit's rim bled into.
+
+    Weak is relative to the core close by, and narrow means that contour and core are near each
+    other; a wide weak area next to a strong one is an edit of its own.
+    """
+    weak = strength < settings.halo_below * plateau
+    core = (rough & ~weak).astype(np.uint8)
+    core = cv2.morphologyEx(core, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    to_core = cv2.distanceTransform(1 - core, cv2.DIST_L2, 3)
+    return np.asarray(weak & (depth + to_core <= settings.halo_width_px))
 
 
 def pixel_evidence(found: Evidence, shape: tuple[int, int]) -> F32:

@@ -21,7 +21,7 @@ from wholecloth.model.dated import Dated
 class Settings:
     """Frozen; its ``name`` goes into every record."""
 
-    name: str = "differential-1"
+    name: str = "differential-2"
     # grid
     stride: int = 4
     max_nodes: int = 60_000
@@ -37,14 +37,16 @@ class Settings:
     exact_seed_share: float = 0.15
     exact_min_pixels: int = 40
     # evidence
-    bias: float = 1.2
+    bias: float = 0.8
     """Prior log-odds against an edit, per block."""
     evidence_range: tuple[float, float] = (-9.0, 14.0)
     detail_ratio: float = 4.0
-    low_ratio: float = 9.0
+    low_ratio: float = 5.0
     """Energy ratios the alternative "edited" starts from, fine detail and low band."""
     structure_from: float = 0.75
     structure_weight: float = 6.0
+    low_floor: tuple[float, float, float] = (0.15, 0.15, 0.15)
+    """Least expected low-band energy per plane, in levels squared."""
     # segmentation
     smoothness: float = 3.0
     min_area: float = 6e-4
@@ -59,13 +61,27 @@ class Settings:
     filter_slack: float = 0.45
     filter_levels: float = 12.0
     filter_ncc: float = 0.6
+    filter_mean: float = 10.0
     """After a colour map of median strength s levels, a component whose structure survives (or
-    that has none) and that moved by less than min(12, 0.45 s) levels is its residue."""
-    hole_share: float = 0.02
-    hole_mean: float = -2.5
+    that has none) and that moved by less than min(12, 0.45 s) levels is its residue, unless its evidence is strong."""
+    slight_levels: float = 2.5
+    """Such a component that moved by less than this is residue whatever the colour map did."""
+    sharpened_gain: float = 2.0
+    sharpened_ncc: float = 0.6
+    """In a picture whose fine detail was raised by more than this gain, structure counts as kept
+    from this correlation on: strong sharpening is predicted less exactly."""
+    hole_share: float = 0.03
+    hole_mean: float = -5.0
     # contour
     peel_depth_px: float = 9.0
     peel_evidence: float = 12.0
+    peel_below: float = 0.6
+    """Peeled is what lies below ``peel_evidence`` and below this share of the plateau close by,
+    both as logarithms: in a weak edit little is weaker than the rest."""
+    halo_below: float = 0.55
+    halo_width_px: float = 9.0
+    halo_reach_px: int = 21
+    halo_smooth_px: float = 2.0
     speck: float = 0.4
     """Of ``min_area``: what is left of a component after peeling is dropped below this.  Set on two
     median-filtered copies of one drawn scene (left: .011 % and .015 % of the frame)."""

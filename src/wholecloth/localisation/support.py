@@ -11,7 +11,12 @@ from wholecloth.model.media import RGB, Mask
 from wholecloth.registration.warp import support
 
 _LEVELS, _SHARE, _MARGIN = 10, 0.985, 4
+_RIM, _RIM_LEVELS, _RIM_SHARE = 8, 25, 0.95
+"""The inner side of a frame as JPEG leaves it: less than a block's width of lines that are nearly
+of its colour.  Where more lines are, it is a background of that colour, not the frame."""
 _COARSE = 16
+_NESTED = 3
+"""Frames within frames: a repost of a framed picture is framed again."""
 _BESIDE_SIDE = 512
 _BUSY = 4.0
 """Standard deviation in levels from which a neighbourhood shows something; on a copy of at most
@@ -64,7 +69,24 @@ def coarse_colours(published: RGB) -> int | None:
 
 
 def uniform_frame(published: RGB) -> Mask:
-    """Letterbox bars and coloured frames: border rows and columns of one colour."""
+    """Letterbox bars and coloured frames, also nested: border rows and columns of one colour."""
+    h, w = published.shape[:2]
+    frame = np.zeros((h, w), bool)
+    top, bottom, left, right = 0, h, 0, w
+    for _ in range(_NESTED):
+        inner = _frame(published[top:bottom, left:right])
+        part = frame[top:bottom, left:right]
+        part |= inner
+        rows, cols = np.flatnonzero(~inner.all(axis=1)), np.flatnonzero(~inner.all(axis=0))
+        if not inner.any() or not len(rows):
+            break
+        top, bottom = top + int(rows[0]), top + int(rows[-1]) + 1
+        left, right = left + int(cols[0]), left + int(cols[-1]) + 1
+    return frame
+
+
+def _frame(published: RGB) -> Mask:
+    """One frame."""
     h, w = published.shape[:2]
     levels = published.astype(np.int16)
     top = _run(levels[: h // 3])
@@ -91,5 +113,12 @@ def _run(lines: NDArray[np.int16]) -> int:
     if not len(lines):
         return 0
     colour = np.median(lines[0], axis=0)
-    near = (np.abs(lines - colour).max(axis=2) <= _LEVELS).mean(axis=1) > _SHARE
-    return int(len(near) if near.all() else near.argmin())
+    away = np.abs(lines - colour).max(axis=2)
+    near = (away <= _LEVELS).mean(axis=1) > _SHARE
+    if near.all():
+        return len(near)
+    run = int(near.argmin())
+    if run <= 2:
+        return run
+    rim = (away[run : run + _RIM] <= _RIM_LEVELS).mean(axis=1) > _RIM_SHARE
+    return run if rim.all() else run + int(rim.argmin())
