@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wholecloth.bench.baselines import ABSDIFF, MAGICK, SSIM
-from wholecloth.bench.probe import REGISTER, STAGES
+from wholecloth.bench.probe import LOCALISE, REGISTER, STAGES
 from wholecloth.bench.side import OURS, RESIZED, SideResult
 from wholecloth.bench.side_tables import HALF_PERCENT, SEARCH, methods_of, shown
 from wholecloth.bench.tables import pyplot, registration_plot
@@ -60,7 +60,8 @@ def _colour(method: str) -> str:
 def _rows(axes: Any, named: Sequence[str]) -> None:
     axes.set_yticks(range(len(named)), [shown(m) for m in named])
     axes.set_ylim(len(named) - 0.4, -0.6)
-    for label, method in zip(axes.get_yticklabels(), named, strict=True):
+    labels = axes.get_yticklabels()  # none on a panel that shares its neighbour's
+    for label, method in zip(labels, named, strict=bool(labels)):
         label.set_color(_colour(method))
         label.set_fontweight("bold" if method == OURS else "normal")
     axes.tick_params(axis="y", length=0)
@@ -75,7 +76,7 @@ def _overlap(plt: Any, results: Sequence[SideResult], document: dict[str, Any], 
     named = [
         m for m in methods_of(results) if any(m in document["overlap"][k][metric] for k in keys)
     ]
-    size = (1.9 + 2.3 * len(keys), 0.9 + 0.32 * len(named))
+    size = (max(5.6, 1.9 + 2.3 * len(keys)), 1.0 + 0.32 * len(named))
     figure, panels = plt.subplots(
         1, len(keys), figsize=size, sharey=True, sharex=True, squeeze=False, layout="constrained"
     )
@@ -108,7 +109,7 @@ def _overlap(plt: Any, results: Sequence[SideResult], document: dict[str, Any], 
     panels[0][0].set_xlim(from_ - 0.02, 1.02)
     name = "IoU" if metric == "iou" else "pixel AUC (.5 = chance)"
     figure.supxlabel(
-        f"{name}: a faint dot is a pair; mean with 95 % interval over photographs", fontsize=9
+        f"{name}. Faint dot: a pair; ring: the mean with its 95 % interval", fontsize=9
     )
     return figure
 
@@ -117,7 +118,7 @@ def _false_area(plt: Any, results: Sequence[SideResult], document: dict[str, Any
     """How much is flagged where nothing was edited."""
     kinds = list(document["unedited"])
     named = [m for m in methods_of(results) if any(m in document["unedited"][k] for k in kinds)]
-    size = (8.2, 0.6 + len(kinds) * (0.5 + 0.3 * len(named)))
+    size = (9.2, 0.6 + len(kinds) * (0.5 + 0.3 * len(named)))
     figure, panels = plt.subplots(
         len(kinds), 1, figsize=size, sharex=True, squeeze=False, layout="constrained"
     )
@@ -139,10 +140,9 @@ def _false_area(plt: Any, results: Sequence[SideResult], document: dict[str, Any
             spread = np.where(values > 0, 1, rng.uniform(0.6, 1.8, len(values)))
             x = np.maximum(values, _NOTHING) * spread
             axes.scatter(x, jitter, s=12, color=_colour(method), alpha=0.55, lw=0)
-            said = (
-                f"{row['above_half_percent']} of {row['pairs']} above .5 %, mean {row['mean']:.2%}"
-            )
-            axes.text(1.4, y, said, va="center", fontsize=8, color=_colour(method))
+            above = f"{row['above_half_percent']} of {row['pairs']} above .5 %"
+            said = f"{above}, mean {100 * row['mean']:.2g} %"
+            axes.text(1.5, y, said, va="center", fontsize=8, color=_colour(method))
         axes.set_xscale("log")
         axes.set_xlim(_NOTHING / 2, 1)
         ticks = [_NOTHING, 1e-5, 1e-4, 1e-3, 5e-3, 1e-2, 1e-1, 1]
@@ -157,7 +157,9 @@ def _false_area(plt: Any, results: Sequence[SideResult], document: dict[str, Any
 def _stages(plt: Any, speed: dict[str, Any]) -> Any:
     """Each stage begins where the one before it ends; SSIM of the same pair for scale."""
     measure = "ms_per_megapixel"
-    order = [s for s in (*STAGES, *SEARCH) if speed["stages"][s][measure] >= 0.5]
+    groups = ([s for s in STAGES if s.startswith(own)] for own in (REGISTER, LOCALISE))
+    order = [s for first, *inner in groups for s in (*inner, first)]  # a stage's rest comes last
+    order = [s for s in (*order, *SEARCH) if speed["stages"][s][measure] >= 0.5]
     bars = []
     start = 0.0
     for stage in order:
@@ -176,8 +178,8 @@ def _stages(plt: Any, speed: dict[str, Any]) -> Any:
     for y, (_, left, width, colour) in enumerate(bars):
         axes.barh(y, width, left=left, color=colour, height=0.72)
         axes.text(left + width + start * 0.008, y, f"{width:.0f}", va="center", fontsize=8)
-    names = [n if n in {REGISTER, "localise"} else n.partition(": ")[2] or n for n, *_ in bars]
-    rest = {REGISTER: "register: corners, tracking", "localise": "localise: rest"}
+    names = [n if n in {REGISTER, LOCALISE} else n.partition(": ")[2] or n for n, *_ in bars]
+    rest = {REGISTER: "corners, tracking", LOCALISE: "localise: the rest"}
     names = [rest.get(n, n) for n in names]
     axes.set_yticks(range(len(bars)), names)
     axes.invert_yaxis()

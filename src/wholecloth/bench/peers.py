@@ -144,6 +144,8 @@ def _map_in(folder: Path) -> F32:
             read = np.load(files[0], allow_pickle=False)
         else:
             read = cv2.imdecode(np.frombuffer(files[0].read_bytes(), np.uint8), 0)
+            if read is None:
+                raise ValueError("no PNG")
         score = np.asarray(read, np.float32)
     except (OSError, ValueError, TypeError) as error:
         raise PeerFailed(f"left a map that cannot be read ({error})") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ NAMES = {
     ABSDIFF: "difference + Otsu",
 }
 HALF_PERCENT = 0.005
+SIZES = (0.0, 0.3, 0.8, 1.25, 3.0, float("inf"))
+"""Megapixels; the middle band is the 1 MP picture of the target."""
 SEARCH = OUTER[1:3]
 _READ = (
     "Means with, in brackets, the 95 % bootstrap interval over photographs. Masks are scored only "
@@ -92,6 +95,7 @@ def speed(results: Sequence[SideResult]) -> dict[str, Any]:
         "peak_mib": max(peaks) if peaks else None,
         "added_mib": round(max(added), 1) if added else None,
     }
+    found["sizes"] = _sizes(done, core, whole)
     timed = [i for i, r in enumerate(done) if r.cpu_s.get(SSIM)]
     if timed:
         own = np.array([done[i].cpu_s[SSIM] for i in timed])
@@ -103,6 +107,32 @@ def speed(results: Sequence[SideResult]) -> dict[str, Any]:
             "all_ratio": _ratio(np.array(whole)[timed], own),
         }
     return found
+
+
+def _sizes(
+    done: Sequence[SideResult], core: Sequence[float], whole: Sequence[float]
+) -> list[dict[str, Any]]:
+    """By size of the published picture: small ones pay the fixed costs, and fit into a cache."""
+    out = []
+    for low, high in itertools.pairwise(SIZES):
+        those = [i for i, r in enumerate(done) if low <= r.megapixels < high]
+        if not those:
+            continue
+        row: dict[str, Any] = {
+            "from": low,
+            "to": high if np.isfinite(high) else None,
+            "pairs": len(those),
+            "median_ms": round(1000 * float(np.median([core[i] for i in those])), 1),
+            "peak_mib": max((done[i].peak_mib or 0.0 for i in those), default=0.0) or None,
+        }
+        timed = [i for i in those if done[i].cpu_s.get(SSIM)]
+        if timed:
+            own = np.array([done[i].cpu_s[SSIM] for i in timed])
+            row["ssim_median_ms"] = round(1000 * float(np.median(own)), 1)
+            row["register_localise_ratio"] = _ratio(np.array([core[i] for i in timed]), own)
+            row["all_ratio"] = _ratio(np.array([whole[i] for i in timed]), own)
+        out.append(row)
+    return out
 
 
 def _ratio(ours: Any, theirs: Any) -> dict[str, float]:
@@ -345,6 +375,21 @@ def _speed_table(speed: dict[str, Any]) -> list[str]:
                 ],
             ),
         ]
+        rows = [
+            [
+                f"{row['from']:g}-{row['to']:g}" if row["to"] else f"from {row['from']:g}",
+                str(row["pairs"]),
+                f"{row['median_ms']:.0f}",
+                f"{row['ssim_median_ms']:.0f}",
+                f"{row['register_localise_ratio']['median_of_pairs']:.2f} ×",
+                f"{row['all_ratio']['median_of_pairs']:.2f} ×",
+                f"{row['peak_mib']:.0f}" if row["peak_mib"] else "",
+            ]
+            for row in speed["sizes"]
+            if "ssim_median_ms" in row
+        ]
+        head = ["megapixels", "pairs", "register + localise, ms", "SSIM, ms", "ratio"]
+        lines += _table([*head, "with features and matching", "peak MiB"], rows)
     if speed["peak_mib"] is not None:
         said = (
             f"Largest resident size from features to localisation: {speed['peak_mib']:.0f} MiB, "
