@@ -57,8 +57,8 @@ def _colour(method: str) -> str:
     return _COLOURS.get(method.rpartition(" ")[0] or method, _PEER)
 
 
-def _rows(axes: Any, named: Sequence[str]) -> None:
-    axes.set_yticks(range(len(named)), [shown(m) for m in named])
+def _rows(axes: Any, named: Sequence[str], metric: str = "") -> None:
+    axes.set_yticks(range(len(named)), [shown(m, metric) for m in named])
     axes.set_ylim(len(named) - 0.4, -0.6)
     labels = axes.get_yticklabels()  # none on a panel that shares its neighbour's
     for label, method in zip(labels, named, strict=bool(labels)):
@@ -104,7 +104,7 @@ def _overlap(plt: Any, results: Sequence[SideResult], document: dict[str, Any], 
         kind, _, origin = key.partition(" ")
         count = f"{row['pairs']} pairs, {row['photographs']} photographs"
         axes.set_title(f"class {kind}, masks {origin}\n{count}", fontsize=9)
-        _rows(axes, named)
+        _rows(axes, named, metric)
     from_ = 0.0 if metric == "iou" else max(0.0, np.floor(10 * lowest) / 10)
     panels[0][0].set_xlim(from_ - 0.02, 1.02)
     name = "IoU" if metric == "iou" else "pixel AUC (.5 = chance)"

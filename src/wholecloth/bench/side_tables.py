@@ -20,6 +20,11 @@ NAMES = {
     MAGICK: "ImageMagick 10 %",
     ABSDIFF: "difference + Otsu",
 }
+MAPS = {
+    SSIM: "SSIM",
+    MAGICK: "largest channel difference",
+    ABSDIFF: "mean difference",
+}
 HALF_PERCENT = 0.005
 SIZES = (0.0, 0.3, 0.8, 1.25, 3.0, float("inf"))
 """Megapixels; the middle band is the 1 MP picture of the target."""
@@ -61,10 +66,11 @@ def methods_of(results: Sequence[SideResult]) -> list[str]:
     return known + [n for n in seen if n not in known]
 
 
-def shown(method: str) -> str:
-    """A method's name as a person reads it."""
+def shown(method: str, metric: str = "") -> str:
+    """A method's name as a person reads it; for AUC that of its map."""
     name, _, how = method.rpartition(" ")
-    return f"{NAMES[name]}, {how}" if name in NAMES else method
+    names = MAPS if metric == "auc" else NAMES
+    return f"{names[name]}, {how}" if name in names else method
 
 
 def speed(results: Sequence[SideResult]) -> dict[str, Any]:
@@ -263,7 +269,7 @@ def _overlap_table(
     head = [
         "class, mask",
         "pairs (photographs)",
-        *(f"**{m}**" if m == OURS else shown(m) for m in named),
+        *(f"**{m}**" if m == OURS else shown(m, metric) for m in named),
     ]
     if metric == "iou":
         head.insert(3, "ours, failures as 0")

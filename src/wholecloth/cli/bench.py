@@ -27,6 +27,19 @@ _launder = click.option(
 _seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 _jobs = click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: all]")
 
+_PEERS = """A peer's command is given {published}, {original} (files) and {out} (a folder) and
+leaves one map there, .npy or gray .png; it runs without a shell. A wrapper may be as short as
+
+\b
+  import sys, numpy as np
+  from pyIFD.NOI1 import GetNoiseMap
+  published, out = sys.argv[1:]
+  np.save(out + "/map.npy", GetNoiseMap(published))
+
+\b
+  --peer "pyIFD NOI1=/envs/pyifd/bin/python /place/wrap.py {published} {out}"
+"""
+
 
 @click.group(
     short_help="Measure accuracy and speed.",
@@ -64,19 +77,7 @@ def draw(cases: Path, seed: int, pairs: int, distractors: int, quiet: bool) -> N
 
 
 @bench.command(
-    epilog="""A peer's command is given {published}, {original} (files) and {out} (a folder) and
-    leaves one map there, .npy or gray .png; it runs without a shell. A wrapper may be as short as
-
-    \b
-      import sys, numpy as np
-      from its.own.environment import detector
-      published, out = sys.argv[1:]
-      np.save(out + "/map.npy", detector(published))
-
-    \b
-      --peer "noiseprint=/envs/other/bin/python wrap.py {published} {out}"
-
-    Example:  wholecloth bench localise cases/ --launder 1 --out side-by-side/"""
+    epilog=_PEERS + "\nExample:  wholecloth bench localise cases/ --launder 1 --out side-by-side/"
 )
 @click.argument("cases", type=options.PATH, required=False)
 @_out
