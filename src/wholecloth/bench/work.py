@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
 
 Out = TypeVar("Out")
@@ -62,6 +64,18 @@ def _begin() -> None:
     """In a worker: Ctrl-C is the parent's business, which then ends us in order."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_outlived, daemon=True).start()
+
+
+def _outlived() -> None:
+    """Where the parent was killed nobody ends us, and the queue we wait on never closes."""
+    parent = parent_process()
+    if parent is None:
+        return
+    parent.join()
+    while True:  # once out of the call, once more out of the wait for the next
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
 
 
 def _end(*_: object) -> None:
