@@ -74,7 +74,7 @@ def _overlap(plt: Any, results: Sequence[SideResult], document: dict[str, Any], 
     """One panel a class: every pair a faint dot, the mean with its interval on top."""
     keys = list(document["overlap"])
     named = [
-        m for m in methods_of(results) if any(m in document["overlap"][k][metric] for k in keys)
+        m for m in methods_of(results) if any(document["overlap"][k][metric].get(m) for k in keys)
     ]
     size = (max(5.6, 1.9 + 2.3 * len(keys)), 1.0 + 0.32 * len(named))
     figure, panels = plt.subplots(

@@ -20,6 +20,7 @@ from wholecloth.bench.baselines import (
     SSIM,
     Map,
     aligned,
+    largest_difference,
     methods,
     resized,
     ssim_map,
@@ -184,7 +185,7 @@ def _maps(
     if alignment is not None and edits is not None:
         laid = aligned(pair.original.pixels, alignment.original_to_published, shape)
         # In exact mode the mask is a plain difference, and so is the map behind it.
-        ours = cv2.absdiff(laid, published).max(axis=2) if score is None else score
+        ours = largest_difference(laid, published) if score is None else score
         yield OURS, Map(ours, edits.mask), edits.comparable
         del ours, score
         for name, method in methods().items():
@@ -222,4 +223,5 @@ def _scored(found: Map, valid: Mask, truth: Mask | None) -> Scored:
     if truth is None:
         return Scored(flagged=flagged)
     iou, f1 = overlap(found.mask, truth)
-    return Scored(iou, f1, auc(found.score, truth, valid), flagged)
+    ranked = None if found.score is None else auc(found.score, truth, valid)
+    return Scored(iou, f1, ranked, flagged)

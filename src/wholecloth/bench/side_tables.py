@@ -22,8 +22,8 @@ NAMES = {
 }
 MAPS = {
     SSIM: "SSIM",
-    MAGICK: "largest channel difference",
-    ABSDIFF: "mean difference",
+    MAGICK: "ImageMagick",
+    ABSDIFF: "difference",
 }
 HALF_PERCENT = 0.005
 SIZES = (0.0, 0.3, 0.8, 1.25, 3.0, float("inf"))
@@ -36,7 +36,8 @@ _READ = (
     "which the plain mean leaves out. *Aligned* baselines are given our registration, our warp "
     "and our comparable area; *resized* ones the original stretched to the published size, over "
     "the whole frame. AUC: of the continuous map over all pixels of the frame (ours: evidence per "
-    "block; ImageMagick: the largest channel difference, as a sweep of `-fuzz` would split it)."
+    "block; ImageMagick has none: a sweep of `-fuzz` would split the difference, which is the "
+    "largest of the three channels)."
 )
 
 
@@ -264,7 +265,9 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _overlap_table(
     document: dict[str, Any], named: Sequence[str], metric: str, title: str
 ) -> list[str]:
-    if not document["overlap"]:
+    figures_of = [row[metric] for row in document["overlap"].values()]
+    named = [m for m in named if any(figures.get(m) for figures in figures_of)]
+    if not named:
         return []
     head = [
         "class, mask",
