@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from wholecloth.errors import InputRefused
 from wholecloth.model.comparison import Homography
@@ -43,12 +44,22 @@ class Row:
 
     def truth(self, shape: tuple[int, int]) -> Mask | None:
         """The mask if there is one of this shape with anything in it."""
-        if self.mask is None:
-            return None
-        read = cv2.imread(str(self.mask), cv2.IMREAD_GRAYSCALE)
+        read = self._read()
         if read is None or read.shape != shape or not (read > 127).any():
             return None
         return np.asarray(read > 127)
+
+    @property
+    def empty(self) -> bool:
+        """Whether the mask says that nothing was edited."""
+        read = self._read()
+        return read is not None and not (read > 127).any()
+
+    def _read(self) -> NDArray[np.uint8] | None:
+        if self.mask is None:
+            return None
+        read = cv2.imread(str(self.mask), cv2.IMREAD_GRAYSCALE)
+        return None if read is None else np.asarray(read, np.uint8)
 
 
 def load(folder: Path) -> list[Row]:

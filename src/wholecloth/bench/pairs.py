@@ -55,45 +55,87 @@ class PairResult:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """A pair as it is measured: as it lies, or after a repost with its truth moved along."""
+
+    original: Picture
+    published: Picture
+    original_data: bytes
+    data: bytes
+    """The two files; the published one as it came out of the repost."""
+    truth: Mask | None
+    homography: Homography | None
+
+
 def measure(row: Row, seed: int | None = None) -> PairResult:
     """Measure one pair, laundered with ``seed`` if one is given."""
     times: dict[str, float] = {}
     with threadpool_limits(limits=1), WorkerPool(1) as pool:
-        assert row.published is not None
-        started = time.perf_counter()
         try:
-            original = _picture(pool, row.original.read_bytes(), row.id)
-            published = _picture(pool, row.published.read_bytes(), row.id)
+            pair = prepared(pool, row, seed, times)
         except InputRefused as error:
             refused = f"refused: {error.reason}"
             return PairResult(row.id, row.kind, row.photograph, seed, 0.0, verdict=refused)
-        times["decode"] = time.perf_counter() - started
-        truth, homography = row.truth(published.shape), row.homography
-        if seed is not None:
-            published, truth, homography = _laundered(pool, row, published, truth, seed)
-        height, width = published.shape
-        done = PairResult(row.id, row.kind, row.photograph, seed, height * width / 1e6, cpu_s=times)
-        match = _match(original, published, times)
+    original, published, homography = pair.original, pair.published, pair.homography
+    done = PairResult(
+        row.id, row.kind, row.photograph, seed, published.pixels.size / 3e6, cpu_s=times
+    )
+    with threadpool_limits(limits=1):
+        match = matched(original, published, times)
         if match is None:
             return done
-        with _timed(times, "register"):
+        with timed(times, "register"):
             alignment = register(original.pixels, published.pixels, match)
         if not isinstance(alignment, Alignment):
             return done
         done.registered = True
-        with _timed(times, "localise"):
+        with timed(times, "localise"):
             edits = localise(original.pixels, published.pixels, alignment, published.facts.jpeg)
         found = alignment.original_to_published
         done.verdict = judge(alignment, edits, scale_of(found, original.shape))[0]
         if homography is not None:
             done.error_px = registration_error(found, homography, original.shape, published.shape)
-            given = float(np.linalg.det(homography[:2, :2])) < 0
-            done.mirror_right = given == alignment.mirrored
+            done.mirror_right = mirrors(homography) == alignment.mirrored
         if edits is not None:
             done.flagged = edits.share
-            if truth is not None:
-                done.iou, done.f1 = overlap(edits.mask, truth)
+            if pair.truth is not None:
+                done.iou, done.f1 = overlap(edits.mask, pair.truth)
     return done
+
+
+def prepared(
+    pool: WorkerPool, row: Row, seed: int | None = None, times: dict[str, float] | None = None
+) -> Pair:
+    """Decode a case, and send its published picture through the repost of ``seed`` if given.
+
+    Raises:
+        InputRefused: one of the two files is not read.
+    """
+    assert row.published is not None
+    original_data, data = row.original.read_bytes(), row.published.read_bytes()
+    started = time.perf_counter()
+    original = _picture(pool, original_data, row.id)
+    published = _picture(pool, data, row.id)
+    if times is not None:
+        times["decode"] = time.perf_counter() - started
+    truth, homography = row.truth(published.shape), row.homography
+    if seed is not None:
+        rng = np.random.default_rng([seed, int(row.photograph[:8], 16)])
+        mask = np.zeros(published.shape, bool) if truth is None else truth
+        done = launder(published.pixels, mask, random_chain(rng, "repost"))
+        if homography is not None:
+            homography = done.original_to_published @ homography
+            homography = homography / homography[2, 2]
+        truth = None if truth is None or not done.mask.any() else done.mask
+        data = done.data
+        published = _picture(pool, data, row.id)
+    return Pair(original, published, original_data, data, truth, homography)
+
+
+def mirrors(homography: Homography) -> bool:
+    """Whether a transformation turns left and right round."""
+    return float(np.linalg.det(homography[:2, :2])) < 0
 
 
 def overlap(found: Mask, truth: Mask) -> tuple[float, float]:
@@ -121,28 +163,13 @@ def _picture(pool: WorkerPool, data: bytes, name: str) -> Picture:
     return picture(pool.decode(Source.of_bytes(data, name)))
 
 
-def _laundered(
-    pool: WorkerPool, row: Row, published: Picture, truth: Mask | None, seed: int
-) -> tuple[Picture, Mask | None, Homography | None]:
-    """A repost of the published picture, with its truth moved along."""
-    rng = np.random.default_rng([seed, int(row.photograph[:8], 16)])
-    mask = np.zeros(published.shape, bool) if truth is None else truth
-    done = launder(published.pixels, mask, random_chain(rng, "repost"))
-    homography = None
-    if row.homography is not None:
-        homography = done.original_to_published @ row.homography
-        homography = homography / homography[2, 2]
-    moved = None if truth is None or not done.mask.any() else done.mask
-    return _picture(pool, done.data, row.id), moved, homography
-
-
-def _match(original: Picture, published: Picture, times: dict[str, float]) -> Verified | None:
+def matched(original: Picture, published: Picture, times: dict[str, float]) -> Verified | None:
     """As the search would: the quick setting, and the deep one where that finds nothing."""
     best = None
     for settings in (QUICK, DEEP):
-        with _timed(times, "features"):
+        with timed(times, "features"):
             ours, theirs = (extract(p.pixels, settings) for p in (original, published))
-        with _timed(times, "verify"):
+        with timed(times, "verify"):
             best = verify(ours, theirs)
         if best is not None:
             break
@@ -150,7 +177,8 @@ def _match(original: Picture, published: Picture, times: dict[str, float]) -> Ve
 
 
 @contextmanager
-def _timed(times: dict[str, float], stage: str) -> Iterator[None]:
+def timed(times: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the CPU seconds of this process to ``times``, with OpenCV on one thread."""
     cv2.setNumThreads(1)
     started = time.process_time()
     yield

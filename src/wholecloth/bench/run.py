@@ -6,9 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from wholecloth import __version__, atomic
 from wholecloth.bench import search, tables
 from wholecloth.bench.cases import DISTRACTORS, Row, load
 from wholecloth.bench.pairs import PairResult, measure
+from wholecloth.bench.work import spread
 from wholecloth.errors import NotInstalled, OutputRefused
 from wholecloth.intake.decode import Progress
 from wholecloth.localisation.settings import Settings
@@ -89,14 +88,14 @@ def measure_pairs(
 ) -> list[PairResult]:
     """Every pair with every seed, in the order of the rows."""
     work = [(r, s) for r in rows if r.published and r.kind != DISTRACTORS for s in seeds]
-    done: dict[int, PairResult] = {}
-    # Spawned, not forked: forking a process that has started threads is a gamble.
-    with ProcessPoolExecutor(jobs or os.cpu_count() or 1, get_context("spawn")) as pool:
-        waiting = {pool.submit(measure, row, seed): i for i, (row, seed) in enumerate(work)}
-        for future in as_completed(waiting):
-            done[waiting[future]] = future.result()
-            progress("measuring pairs", len(done), len(work))
-    return [done[i] for i in sorted(done)]
+    count = 0
+
+    def step(_: PairResult) -> None:
+        nonlocal count
+        count += 1
+        progress("measuring pairs", count, len(work))
+
+    return spread(measure, work, jobs, step)
 
 
 def _how(folder: Path, seeds: Sequence[int | None]) -> str:

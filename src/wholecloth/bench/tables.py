@@ -54,16 +54,11 @@ def per_class(results: Sequence[PairResult]) -> dict[str, dict[str, Any]]:
             "verdicts": _counted([r.verdict for r in mine]),
         }
         for name in ("iou", "f1"):
-            row[name] = _figure(mine, name, np.mean)
+            row[name] = _figure(mine, name)
         errors = [r.error_px for r in mine if r.error_px is not None]
         if errors:
-            row["registration_px"] = {
-                "median": round(float(np.median(errors)), 4),
-                "p95": round(float(np.quantile(errors, 0.95)), 4),
-                "max": round(max(errors), 4),
-                "pairs": len(errors),
-                "wrong_mirror": sum(r.mirror_right is False for r in mine),
-            }
+            wrong = sum(r.mirror_right is False for r in mine)
+            row["registration_px"] = registration(errors) | {"wrong_mirror": wrong}
         if kind == BENIGN:
             shares = np.array([r.flagged for r in mine if r.flagged is not None])
             row["falsely_flagged"] = {
@@ -74,6 +69,16 @@ def per_class(results: Sequence[PairResult]) -> dict[str, dict[str, Any]]:
             }
         out[kind] = row
     return out
+
+
+def registration(errors: Sequence[float]) -> dict[str, Any]:
+    """Errors in published pixels, in figures."""
+    return {
+        "median": round(float(np.median(errors)), 4),
+        "p95": round(float(np.quantile(errors, 0.95)), 4),
+        "max": round(max(errors), 4),
+        "pairs": len(errors),
+    }
 
 
 def stages(results: Sequence[PairResult]) -> dict[str, dict[str, float]]:
@@ -131,13 +136,7 @@ def plots(results: Sequence[PairResult], folder: Path) -> list[str]:
     Raises:
         NotInstalled: matplotlib is not there.
     """
-    try:
-        import matplotlib as mpl  # noqa: PLC0415 - an extra
-        from matplotlib import pyplot as plt  # noqa: PLC0415
-    except ImportError as error:
-        remedy = "pip install 'wholecloth[bench]'"
-        raise NotInstalled("plots", "need matplotlib", remedy) from error
-    mpl.use("Agg")
+    plt = pyplot()
     made = []
     scored = [r for r in results if r.iou is not None]
     if scored:
@@ -151,19 +150,9 @@ def plots(results: Sequence[PairResult], folder: Path) -> list[str]:
         axes.set(yticks=range(len(kinds)), yticklabels=kinds, xlim=(0, 1.02))
         axes.set(xlabel="IoU of the mask, one dot a pair, bar = mean", ylabel="class")
         made.append(_saved(figure, folder / "iou.png"))
-    errors = sorted(r.error_px for r in results if r.error_px is not None)
+    errors = [r.error_px for r in results if r.error_px is not None]
     if errors:
-        figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
-        axes.plot(errors, np.arange(1, len(errors) + 1) / len(errors), drawstyle="steps-post")
-        axes.axvline(0.05, color="0.6", lw=1)
-        axes.set(
-            xscale="log", ylim=(0, 1), xlabel="registration error, published pixels (line: .05)"
-        )
-        axes.set(ylabel="share of pairs at or below")
-        ticks = [t for t in _TICKS if errors[0] / 2 < t < errors[-1] * 2]
-        axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
-        axes.minorticks_off()
-        made.append(_saved(figure, folder / "registration.png"))
+        made.append(_saved(registration_plot(plt, errors), folder / "registration.png"))
     times = stages(results)
     figure, axes = plt.subplots(figsize=(7, 2.4), layout="constrained")
     names = list(times)[::-1]
@@ -174,18 +163,47 @@ def plots(results: Sequence[PairResult], folder: Path) -> list[str]:
     return made
 
 
+def registration_plot(plt: Any, errors: Sequence[float]) -> Any:
+    """Share of pairs below each error, as a figure of pyplot's."""
+    errors = sorted(errors)
+    figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
+    axes.plot(errors, np.arange(1, len(errors) + 1) / len(errors), drawstyle="steps-post")
+    axes.axvline(0.05, color="0.6", lw=1)
+    axes.set(xscale="log", ylim=(0, 1), xlabel="registration error, published pixels (line: .05)")
+    axes.set(ylabel="share of pairs at or below")
+    ticks = [t for t in _TICKS if errors[0] / 2 < t < errors[-1] * 2]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    return figure
+
+
+def pyplot() -> Any:
+    """Matplotlib's, drawing to memory.
+
+    Raises:
+        NotInstalled: matplotlib is not there.
+    """
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 - an extra
+        from matplotlib import pyplot as plt  # noqa: PLC0415
+    except ImportError as error:
+        remedy = "pip install 'wholecloth[bench]'"
+        raise NotInstalled("plots", "need matplotlib", remedy) from error
+    mpl.use("Agg")
+    return plt
+
+
 def _saved(figure: Any, path: Path) -> str:
     figure.savefig(path, dpi=130)
     return path.name
 
 
-def _figure(
-    results: Sequence[PairResult], name: str, statistic: Callable[[Any], Any]
+def mean_of(
+    values: Sequence[float], groups: Sequence[str], statistic: Callable[[Any], Any] = np.mean
 ) -> dict[str, Any] | None:
-    known = [(getattr(r, name), r.photograph) for r in results if getattr(r, name) is not None]
-    if not known:
+    """A figure with its interval and how many pairs and photographs are behind it."""
+    if not values:
         return None
-    values, groups = zip(*known, strict=True)
     low, high = interval(values, groups, statistic)
     return {
         "mean": round(float(statistic(values)), 4),
@@ -194,6 +212,11 @@ def _figure(
         "pairs": len(values),
         "photographs": len(set(groups)),
     }
+
+
+def _figure(results: Sequence[PairResult], name: str) -> dict[str, Any] | None:
+    known = [r for r in results if getattr(r, name) is not None]
+    return mean_of([getattr(r, name) for r in known], [r.photograph for r in known])
 
 
 def _counted(values: Sequence[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from wholecloth.cli import options
+from wholecloth.cli import options, stopping
 from wholecloth.cli.watch import Watch
 from wholecloth.errors import UsageRefused
 from wholecloth.share import words
@@ -26,6 +26,19 @@ _launder = click.option(
 )
 _seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 _jobs = click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: all]")
+
+_PEERS = """A peer's command is given {published}, {original} (files) and {out} (a folder) and
+leaves one map there, .npy or gray .png; it runs without a shell. A wrapper may be as short as
+
+\b
+  import sys, numpy as np
+  from pyIFD.NOI1 import GetNoiseMap
+  published, out = sys.argv[1:]
+  np.save(out + "/map.npy", GetNoiseMap(published))
+
+\b
+  --peer "pyIFD NOI1=/envs/pyifd/bin/python /place/wrap.py {published} {out}"
+"""
 
 
 @click.group(
@@ -61,6 +74,84 @@ def draw(cases: Path, seed: int, pairs: int, distractors: int, quiet: bool) -> N
     with Watch(quiet=quiet) as watch:
         index = draw_set(cases, seed=seed, pairs=pairs, distractors=distractors, progress=watch)
     click.echo(f"drawn: {words.plain(str(index))}")
+
+
+@bench.command(
+    epilog=_PEERS + "\nExample:  wholecloth bench localise cases/ --launder 1 --out side-by-side/"
+)
+@click.argument("cases", type=options.PATH, required=False)
+@_out
+@_launder
+@_seed
+@click.option(
+    "--pairs",
+    type=click.IntRange(min=1),
+    default=48,
+    show_default=True,
+    help="How many are drawn where no CASES are given.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="NAME=COMMAND",
+    help="Another detector, in its own environment; may be given again.",
+)
+@click.option(
+    "--peer-timeout",
+    type=click.IntRange(min=1),
+    default=300,
+    show_default=True,
+    help="Seconds a peer may take for one pair.",
+)
+@_jobs
+@options.as_json
+@options.quiet
+def localise(
+    cases: Path | None,
+    out: Path,
+    launder: int,
+    seed: int,
+    pairs: int,
+    peers: tuple[str, ...],
+    peer_timeout: int,
+    jobs: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Registration and localisation beside plain differences, SSIM and ImageMagick.
+
+    Every pair of CASES (without it: of a set drawn for the run), each baseline once on the
+    registered original and once on one merely resized: IoU, F1 and pixel AUC per class and origin
+    of the mask, area falsely flagged where nothing was edited, registration error, CPU time per
+    stage against scikit-image's SSIM, and memory. For timings worth quoting give --jobs 1.
+
+    Writes results.json, results.md and plots. Nothing of the pictures is written; ImageMagick and
+    peers are given them in temporary folders.
+    """
+    from wholecloth.bench.localise import run_localise  # noqa: PLC0415
+    from wholecloth.bench.peers import peer_of  # noqa: PLC0415
+    from wholecloth.bench.side_tables import markdown  # noqa: PLC0415
+
+    others = [peer_of(text, peer_timeout) for text in peers]
+    click.get_current_context().with_resource(stopping.armed())
+    with Watch(quiet=quiet or as_json) as watch:
+        document = run_localise(
+            cases,
+            out,
+            launder=launder,
+            seed=seed,
+            pairs=pairs,
+            jobs=jobs,
+            others=others,
+            progress=watch,
+        )
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    click.echo(markdown(document))
+    written = ", ".join(["results.json", "results.md", *document["plots"]])
+    click.echo(f"Written to {words.plain(str(out))}: {written}")
 
 
 @bench.command("all", epilog="Example:  wholecloth bench all cases/ --launder 1 --out laundered/")
