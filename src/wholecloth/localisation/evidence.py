@@ -61,7 +61,9 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
 
     p, q, j = prediction.published, prediction.predicted, prediction.recompressed
     usable = on_grid(valid.astype(np.float32)) > 0.9
-    saturated = ((published.max(axis=2) >= 252) | (published.min(axis=2) <= 2)).astype(np.uint8)
+    r, g, b = cv2.split(published)
+    brightest, darkest = cv2.max(cv2.max(r, g), b), cv2.min(cv2.min(r, g), b)
+    saturated = ((brightest >= 252) | (darkest <= 2)).astype(np.uint8)
     clipped = _box(on_grid(cv2.dilate(saturated, np.ones((5, 5), np.uint8)).astype(np.float32)), 3)
     slope_x, slope_y = (cv2.Sobel(q[..., 0], -1, *d, scale=0.125) for d in ((1, 0), (0, 1)))
     slope = _box(on_grid(slope_x * slope_x + slope_y * slope_y), 3)
@@ -82,13 +84,15 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
         leverage = np.asarray(cv2.resize(prediction.leverage, size), np.float32)
     lows, differences, expectations = [], [], []
     expected_detail = score
+    planes = [cv2.split(a) for a in (p, q, j)]
     for c in range(3):
-        plain, against_jpeg = p[..., c] - q[..., c], p[..., c] - j[..., c]
+        pc, qc, jc = (a[c] for a in planes)
+        plain, against_jpeg = pc - qc, pc - jc
         better = np.median(np.abs(against_jpeg[::5, ::5])) < np.median(np.abs(plain[::5, ::5]))
         d = against_jpeg if better else plain
         mean = on_grid(d)
         low = _box(mean, 2)
-        loss = on_grid((q[..., c] - j[..., c]) ** 2)
+        loss = on_grid(np.asarray(qc - jc, np.float32) ** 2)
         loss2 = _box(loss, 2)
         if c == 0:
             detail = _box(np.maximum(on_grid(d * d) - mean**2, 0), 2)

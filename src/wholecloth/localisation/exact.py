@@ -11,7 +11,8 @@ from wholecloth.model.media import RGB, Mask
 
 def exact_mask(warped: RGB, published: RGB, valid: Mask, settings: Settings) -> Mask | None:
     """The changed pixels, or None when too few are identical for this to be a pasted edit."""
-    difference = np.abs(published.astype(np.int16) - warped).max(axis=2)
+    r, g, b = cv2.split(cv2.absdiff(published, warped))
+    difference = cv2.max(cv2.max(r, g), b)
     inside = difference[valid]
     if not len(inside) or (inside == 0).mean() <= settings.exact_share:
         return None

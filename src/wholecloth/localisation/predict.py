@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from wholecloth.localisation.robust import F32, local_ncc, to_ycc, tukey_fit, weighted_median
+from wholecloth.localisation.robust import (
+    F32,
+    local_ncc,
+    rgb_of,
+    to_ycc,
+    tukey_fit,
+    weighted_median,
+    ycc_of_255,
+)
 from wholecloth.model.media import RGB, JpegTables, Mask
 
 _LUT = 33
@@ -57,26 +65,26 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
         jpeg: the published file's tables, None when it is no JPEG or was reduced.
     """
     toned, leverage, agreement = _colour_map(warped, published, valid)
-    # What lies beyond a frame's edge bleeds over it (sharpening, JPEG blocks): it is known as it is.
-    beyond = ~valid
-    np.copyto(toned, published, where=beyond[..., None])
+    strength = (
+        0.0 if leverage is None else float(np.median(np.abs(toned[::4, ::4] - warped[::4, ::4])))
+    )
+    # What lies beyond a frame's edge bleeds over it (sharpening, JPEG blocks), and is known.
+    beyond = ~valid[..., None]
+    np.copyto(toned, published, where=beyond)
     target = to_ycc(published)
-    plane, sharpened = _sharpness(to_ycc((toned / 255).astype(np.float32)), target, agreement)
+    plane, sharpened = _sharpness(ycc_of_255(toned), target, agreement)
     # Clipping happens in RGB: an over-bright prediction must saturate as the published file does.
-    plane[..., 1:] -= 0.5
-    rgb = np.clip(cv2.cvtColor(plane / np.float32(255), cv2.COLOR_YCrCb2RGB), 0, 1)
-    predicted = to_ycc(rgb.astype(np.float32))
+    rgb = rgb_of(plane)
+    np.clip(rgb, 0, 255, out=rgb)
+    predicted = ycc_of_255(rgb)
     again = predicted
-    eight_bit = np.rint(rgb * 255).astype(np.uint8)
-    np.copyto(eight_bit, published, where=beyond[..., None])
+    eight_bit = np.array(cv2.convertScaleAbs(rgb), np.uint8)
+    np.copyto(eight_bit, published, where=beyond)
     palette = few_colours(published)
     if palette is not None:
         again = to_ycc(repainted(eight_bit, palette))
     elif jpeg is not None:
         again = to_ycc(recompress(eight_bit, jpeg))
-    strength = (
-        0.0 if leverage is None else float(np.median(np.abs(toned[::4, ::4] - warped[::4, ::4])))
-    )
     error = 0.0
     if palette is not None:
         step = np.abs(predicted[::3, ::3] - again[::3, ::3]).max(axis=2)
@@ -99,9 +107,12 @@ def recompress(rgb: RGB, tables: JpegTables) -> RGB:
 
 def few_colours(rgb: RGB) -> NDArray[np.uint8] | None:
     """The N×3 colours of a picture that has at most 256 of them (GIF, palette PNG), else None."""
-    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    if len(np.unique(packed.ravel()[:: max(1, packed.size // 20_000)])) > _PALETTE:
+    pack = np.array([65536, 256, 1], np.uint32)
+    flat = rgb.reshape(-1, 3)
+    some = flat[:: max(1, len(flat) // 20_000)]
+    if len(np.unique(some.astype(np.uint32) @ pack)) > _PALETTE:
         return None
+    packed = flat.astype(np.uint32) @ pack
     colours = np.unique(packed)
     if len(colours) > _PALETTE:
         return None
@@ -213,16 +224,19 @@ def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float]:
     h, w = target.shape[:2]
     weights = np.asarray(cv2.resize(agreement, (w, h)), np.float32)
     step = max(1, int(np.sqrt(h * w / 30_000)))
-    out = plane.copy()
+    planes = list(cv2.split(plane))
     sharpened = 1.0
     for c in range(3):
-        q = np.ascontiguousarray(plane[..., c])
+        q = planes[c]
         fine = cv2.GaussianBlur(q, (0, 0), 0.7 if c == 0 else 1.0)
         coarse = cv2.GaussianBlur(q, (0, 0), 1.5)
-        bands = [q - fine, fine - coarse, coarse]
+        some = [b[::step, ::step].ravel() for b in (q, fine, coarse)]
+        columns = [some[0] - some[1], some[1] - some[2], some[2]]
+        slopes = []
         if c == 0:  # the derivatives absorb what is left of a sub-pixel shift
-            bands += [cv2.Sobel(q, -1, *d, scale=0.125) for d in ((1, 0), (0, 1))]
-        design = np.stack([b[::step, ::step].ravel() for b in bands], axis=1, dtype=np.float32)
+            slopes = [cv2.Sobel(q, -1, *d, scale=0.125) for d in ((1, 0), (0, 1))]
+            columns += [b[::step, ::step].ravel() for b in slopes]
+        design = np.stack(columns, axis=1, dtype=np.float32)
         wanted = target[::step, ::step, c].ravel()
         weight = weights[::step, ::step].ravel() + np.float32(1e-3)
         gain, _ = tukey_fit(design, wanted, weight, rounds=5, k=2.5, floor=0.7)
@@ -231,8 +245,12 @@ def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float]:
             sharpened = float(gain[:2].max())
         if abs(gain[2] - 1) > 0.03:  # the coarse band is the colour map's business
             gain[2] = 1
-        out[..., c] = sum(g * b for g, b in zip(gain, bands, strict=True))
-    return out, sharpened
+        g = [float(v) for v in gain]
+        planes[c] = cv2.addWeighted(q, g[0], fine, g[1] - g[0], 0)
+        planes[c] = cv2.scaleAdd(coarse, g[2] - g[1], planes[c])
+        for slope, by in zip(slopes, g[3:], strict=True):
+            planes[c] = cv2.scaleAdd(slope, by, planes[c])
+    return np.asarray(cv2.merge(planes), np.float32), sharpened
 
 
 def _shrunk(rgb: RGB, size: tuple[int, int]) -> F32:

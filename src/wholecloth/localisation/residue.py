@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from wholecloth.localisation.predict import Prediction
 from wholecloth.localisation.robust import F32
@@ -45,9 +46,10 @@ def residue(prediction: Prediction, mask: Mask, valid: Mask) -> Residue:
     q = np.ascontiguousarray(prediction.predicted[..., 0])
     j = np.ascontiguousarray(prediction.recompressed[..., 0])
     fine_p, fine_q, fine_j = (_fine(a) for a in (p, q, j))
-    drop = _correlation(fine_p, fine_q, outside) - _correlation(fine_j, fine_q, outside)
-    left = float(((p - q)[outside] ** 2).mean())
-    explained = float(((j - q)[outside] ** 2).mean())
+    where = outside.astype(np.uint8)
+    drop = _correlation(fine_p, fine_q, where) - _correlation(fine_j, fine_q, where)
+    count = float(outside.sum())
+    left, explained = (cv2.norm(a, q, cv2.NORM_L2SQR, where) / count for a in (p, j))
     log = float(np.log((left + 0.3) / (explained + 0.3)))
     return Residue(float(drop), log, float(log * 10 / np.log(10)))
 
@@ -56,7 +58,10 @@ def _fine(a: F32) -> F32:
     return np.asarray(a - cv2.GaussianBlur(a, (0, 0), 1.2), np.float32)
 
 
-def _correlation(first: F32, second: F32, where: Mask) -> float:
-    a, b = first[where].astype(np.float64), second[where].astype(np.float64)
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
+def _correlation(first: F32, second: F32, where: NDArray[np.uint8]) -> float:
+    (mean_a, spread_a), (mean_b, spread_b) = (
+        (float(v[0, 0]) for v in cv2.meanStdDev(x, mask=where)) for x in (first, second)
+    )
+    count = float(np.count_nonzero(where))
+    cross = cv2.mean(cv2.multiply(first, second), mask=where)[0] - mean_a * mean_b
+    return cross * count / float(np.sqrt((spread_a * spread_b * count) ** 2 + 1e-9))

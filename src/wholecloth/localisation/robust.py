@@ -74,6 +74,35 @@ def to_ycc(rgb: NDArray[np.uint8] | F32) -> F32:
     """YCrCb in 0-255 (ITU-R BT.601 as OpenCV has it) from 8-bit or 0-1 RGB."""
     if rgb.dtype == np.uint8:
         return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb), np.float32)
-    converted = cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb) * np.float32(255)
-    converted[..., 1:] += 0.5  # 8-bit YCrCb is centred on 128, not 127.5
-    return np.asarray(converted, np.float32)
+    return np.asarray(cv2.transform(rgb, _TO_YCC * _BY_255), np.float32)
+
+
+def ycc_of_255(rgb: F32) -> F32:
+    """As ``to_ycc`` for RGB in 0-255."""
+    return np.asarray(cv2.transform(rgb, _TO_YCC), np.float32)
+
+
+def rgb_of(ycc: F32) -> F32:
+    """The RGB, 0-255 and beyond, of a YCrCb picture."""
+    return np.asarray(cv2.transform(ycc, _TO_RGB), np.float32)
+
+
+def _affine(matrix: list[list[float]], before: float, after: float) -> F32:
+    m = np.array(matrix, np.float64)
+    offset = m @ np.array([0.0, before, before]) + np.array([0.0, after, after])
+    return np.column_stack([m, offset]).astype(np.float32)
+
+
+_Y = [0.299, 0.587, 0.114]
+_TO_YCC = _affine(
+    [
+        _Y,
+        [(1 - _Y[0]) * 0.713, -_Y[1] * 0.713, -_Y[2] * 0.713],
+        [-_Y[0] * 0.564, -_Y[1] * 0.564, (1 - _Y[2]) * 0.564],
+    ],
+    0.0,
+    128.0,
+)
+"""OpenCV's coefficients; chroma centred on 128, as its 8-bit form has it."""
+_TO_RGB = _affine([[1, 1.403, 0], [1, -0.714, -0.344], [1, 0, 1.773]], -128.0, 0.0)
+_BY_255 = np.array([255, 255, 255, 1], np.float32)

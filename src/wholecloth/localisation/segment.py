@@ -138,7 +138,9 @@ def _contour(kept: Flags, found: Evidence, valid: Mask, settings: Settings) -> M
     soft = cv2.resize(cv2.GaussianBlur(kept.astype(np.float32), (0, 0), 0.8), (w, h))
     rough = soft > 0.5
     strength = np.log1p(pixel_evidence(found, (h, w)))
-    depth = cv2.distanceTransform(rough.astype(np.uint8), cv2.DIST_L2, 3)
+    depth: F32 = np.asarray(
+        cv2.distanceTransform(rough.astype(np.uint8), cv2.DIST_L2, 3), np.float32
+    )
     plateau = _plateau(strength, rough, settings)
     bound = np.minimum(np.log1p(settings.peel_evidence), settings.peel_below * plateau)
     low = rough & (strength < bound) & (depth <= settings.peel_depth_px)
@@ -167,9 +169,9 @@ def _halo(strength: F32, plateau: F32, depth: F32, rough: Flags, settings: Setti
     other; a wide weak area next to a strong one is an edit of its own.
     """
     weak = strength < settings.halo_below * plateau
-    core = (rough & ~weak).astype(np.uint8)
-    core = cv2.morphologyEx(core, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    to_core = cv2.distanceTransform(1 - core, cv2.DIST_L2, 3)
+    kernel = np.ones((3, 3), np.uint8)
+    core = cv2.morphologyEx((rough & ~weak).astype(np.uint8), cv2.MORPH_OPEN, kernel)
+    to_core = cv2.distanceTransform((core == 0).astype(np.uint8), cv2.DIST_L2, 3)
     return np.asarray(weak & (depth + to_core <= settings.halo_width_px))
 
 

@@ -63,7 +63,8 @@ class Settings:
     filter_ncc: float = 0.6
     filter_mean: float = 10.0
     """After a colour map of median strength s levels, a component whose structure survives (or
-    that has none) and that moved by less than min(12, 0.45 s) levels is its residue, unless its evidence is strong."""
+    that has none) and that moved by less than min(12, 0.45 s) levels is its residue, unless its
+    evidence is stronger than ``filter_mean``."""
     slight_levels: float = 2.5
     """Such a component that moved by less than this is residue whatever the colour map did."""
     sharpened_gain: float = 2.0

@@ -17,6 +17,7 @@ of its colour.  Where more lines are, it is a background of that colour, not the
 _COARSE = 16
 _NESTED = 3
 """Frames within frames: a repost of a framed picture is framed again."""
+_PACK = np.array([65536, 256, 1], np.uint32)
 _BESIDE_SIDE = 512
 _BUSY = 4.0
 """Standard deviation in levels from which a neighbourhood shows something; on a copy of at most
@@ -61,9 +62,11 @@ def beside(original_shape: tuple[int, int], homography: Homography, published: R
 
 def coarse_colours(published: RGB) -> int | None:
     """How many colours a picture has, if at most 16; else None."""
-    packed = published.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    if len(np.unique(packed.ravel()[:: max(1, packed.size // 4000)])) > _COARSE:
+    flat = published.reshape(-1, 3)
+    some = flat[:: max(1, len(flat) // 4000)]
+    if len(np.unique(some.astype(np.uint32) @ _PACK)) > _COARSE:
         return None
+    packed = flat.astype(np.uint32) @ _PACK
     count = len(np.unique(packed))
     return count if count <= _COARSE else None
 
@@ -88,7 +91,7 @@ def uniform_frame(published: RGB) -> Mask:
 def _frame(published: RGB) -> Mask:
     """One frame."""
     h, w = published.shape[:2]
-    levels = published.astype(np.int16)
+    levels = published
     top = _run(levels[: h // 3])
     bottom = _run(levels[::-1][: h // 3])
     middle = levels[top : h - bottom] if h - top - bottom > 8 else levels
@@ -108,17 +111,31 @@ def _frame(published: RGB) -> Mask:
     return frame
 
 
-def _run(lines: NDArray[np.int16]) -> int:
-    """How many leading lines are of the first line's colour."""
+def _run(lines: NDArray[np.uint8]) -> int:
+    """How many leading lines are of the first line's colour.
+
+    Looked at in blocks that double: most pictures have no frame, and the first line says so.
+    """
     if not len(lines):
         return 0
     colour = np.median(lines[0], axis=0)
-    away = np.abs(lines - colour).max(axis=2)
-    near = (away <= _LEVELS).mean(axis=1) > _SHARE
-    if near.all():
-        return len(near)
-    run = int(near.argmin())
-    if run <= 2:
+    run, block = 0, 1
+    while run < len(lines):
+        near = _share_near(lines[run : run + block], colour, _LEVELS) > _SHARE
+        if not near.all():
+            run += int(near.argmin())
+            break
+        run, block = run + block, min(2 * block, 64)
+    run = min(run, len(lines))
+    if run <= 2 or run == len(lines):
         return run
-    rim = (away[run : run + _RIM] <= _RIM_LEVELS).mean(axis=1) > _RIM_SHARE
+    rim = _share_near(lines[run : run + _RIM], colour, _RIM_LEVELS) > _RIM_SHARE
     return run if rim.all() else run + int(rim.argmin())
+
+
+def _share_near(
+    lines: NDArray[np.uint8], colour: NDArray[np.floating], levels: int
+) -> NDArray[np.floating]:
+    """Per line, the share of pixels within so many levels of a colour."""
+    part = np.abs(lines - colour) <= levels
+    return np.asarray((part[..., 0] & part[..., 1] & part[..., 2]).mean(axis=1))
