@@ -1,4 +1,4 @@
-"""How exactly registration answers under what reposts do: the stress figures of issue-sized claims.
+"""How exactly registration answers under what reposts do.
 
     python bench/registration.py [PICTURES] [--seed S] [--only NAME,NAME] [--json FILE]
 
@@ -33,6 +33,7 @@ from wholecloth.registration.warp import apply
 from wholecloth.retrieval.features import DEEP, QUICK, extract
 from wholecloth.retrieval.linear import ENOUGH
 from wholecloth.retrieval.verify import Verified, verify
+from wholecloth.testing.hard import facade, studio
 from wholecloth.testing.launder import encode
 from wholecloth.testing.photographs import photographs
 from wholecloth.testing.scenes import Rng, noise_field, scene, surface
@@ -243,33 +244,6 @@ CONDITIONS: dict[str, tuple[Step, ...]] = {
 }
 LITTLE_LEFT = ("centre replaced 70 %", "centre replaced 85 %", "centre replaced 95 %")
 """Less than half of the frame survives: no target is set for how exact these are."""
-
-
-def studio(seed: int) -> RGB:
-    """A small subject before an almost uniform backdrop."""
-    rng = np.random.default_rng(seed)
-    w, h = 1000, 1200
-    backdrop = np.full((h, w, 3), rng.uniform(180, 235), np.float32)
-    backdrop += 6 * noise_field(rng, w, h, 3.0)[..., None] + rng.normal(0, 1.5, (h, w, 1))
-    subject = scene(seed + 70_000, (w, h)).astype(np.float32)
-    y, x = np.mgrid[:h, :w]
-    inside = (((x - w / 2) / (0.13 * w)) ** 2 + ((y - 0.55 * h) / (0.3 * h)) ** 2) < 1
-    soft = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 1.2)[..., None]
-    return np.clip(np.rint(backdrop * (1 - soft) + subject * soft), 0, 255).astype(np.uint8)
-
-
-def facade(seed: int) -> RGB:
-    """A front whose two halves are each other's mirror image, but for the light and the street."""
-    rng = np.random.default_rng(seed)
-    half = scene(4 * seed + 1, (520, 800))  # every fourth scene from one on is a street
-    whole = np.concatenate([half, half[:, ::-1]], axis=1).astype(np.float32)
-    whole *= 1 + 0.12 * noise_field(rng, 1040, 800, 2.0)[..., None]
-    for _ in range(int(rng.integers(2, 5))):
-        x, w, h = (int(v) for v in (rng.uniform(0, 900), rng.uniform(60, 130), rng.uniform(60, 120)))
-        colour = rng.uniform(40, 215, 3).astype(np.float32)
-        whole[800 - h : 800, x : x + w] = surface(rng, w, h, colour)[:, : 1040 - x]
-    whole += rng.normal(0, 1.5, whole.shape)
-    return np.clip(np.rint(whole), 0, 255).astype(np.uint8)
 
 
 DRAWN: dict[str, tuple[Callable[[int], RGB], tuple[Step, ...]]] = {

@@ -114,8 +114,7 @@ def found_to(found: Found, paths: Sequence[str]) -> Json:
                 "path": paths[lead.index],
                 "sha256": lead.sha256,
                 "depth": lead.depth,
-                "verified": asdict(lead.verified)
-                | {"original_to_published": lead.verified.original_to_published.tolist()},
+                "verified": _verified_to(lead.verified),
             }
             for lead in found.leads
         ],
@@ -131,9 +130,7 @@ def found_from(raw: Mapping[str, Any]) -> Found:
     """The value again."""
     leads = []
     for lead in raw["leads"]:
-        fields = dict(lead["verified"])
-        matrix = _matrix(fields.pop("original_to_published"))
-        verified = Verified(original_to_published=matrix, **fields)
+        verified = _verified_from(lead["verified"])
         leads.append(Lead(int(lead["index"]), verified, lead["sha256"], lead["depth"]))
     return Found(
         tuple(leads),
@@ -143,6 +140,22 @@ def found_from(raw: Mapping[str, Any]) -> Found:
         int(raw["deep"]),
         features=int(raw["features"]),
     )
+
+
+def _verified_to(verified: Verified) -> Json:
+    rival = verified.rival
+    return asdict(verified) | {
+        "original_to_published": verified.original_to_published.tolist(),
+        "rival": None if rival is None else _verified_to(rival),
+    }
+
+
+def _verified_from(raw: Mapping[str, Any]) -> Verified:
+    fields = dict(raw)
+    matrix = _matrix(fields.pop("original_to_published"))
+    rival = fields.pop("rival", None)
+    other = None if rival is None else _verified_from(rival)
+    return Verified(original_to_published=matrix, rival=other, **fields)
 
 
 def skipped_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Skipped, ...]:
