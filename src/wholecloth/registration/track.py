@@ -89,7 +89,7 @@ def refined(original: RGB, published: RGB, homography: Homography) -> Tracked | 
         here, there = here[near], there[near]
         if len(here) < MIN_TRACKED:
             break
-        trust = _trust(np.asarray(unlike.ravel()[near], np.float64))
+        trust = trust_of(np.asarray(unlike.ravel()[near], np.float64))
         source = apply(np.asarray(np.linalg.inv(h_small), np.float64), there)
         name, fitted, left = simplest_adequate(source, here, trust)
         if not plausible(fitted, source) and not plausible(_unmirrored(fitted, source), source):
@@ -105,7 +105,7 @@ def refined(original: RGB, published: RGB, homography: Homography) -> Tracked | 
     return done
 
 
-def _trust(unlike: NDArray[np.float64]) -> NDArray[np.float64]:
+def trust_of(unlike: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights, 0-1, of tracked points from what each found at the end of its track.
 
     ``unlike`` is the mean absolute difference of the two contrast-normalised windows.  On an edit

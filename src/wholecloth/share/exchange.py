@@ -59,6 +59,8 @@ def alignment_to(alignment: Alignment | NotAligned) -> Json:
         "putative": alignment.putative,
         "residual_px": _finite(alignment.residual_px),
         "model": alignment.model,
+        "drift_px": alignment.drift_px,
+        "field": None if alignment.field is None else alignment.field.tolist(),
     }
 
 
@@ -66,7 +68,7 @@ def alignment_from(raw: Mapping[str, Any]) -> Alignment | NotAligned:
     """The value again.  Raises ``KeyError`` or ``ValueError`` on anything else."""
     if not raw["aligned"]:
         return NotAligned(raw["reason"], raw["inliers"], raw["putative"])
-    residual = raw["residual_px"]
+    residual, field = raw["residual_px"], raw.get("field")
     return Alignment(
         _matrix(raw["original_to_published"]),
         bool(raw["mirrored"]),
@@ -74,6 +76,8 @@ def alignment_from(raw: Mapping[str, Any]) -> Alignment | NotAligned:
         int(raw["putative"]),
         math.nan if residual is None else float(residual),
         str(raw["model"]),
+        float(raw.get("drift_px", 0.0)),
+        None if field is None else np.array(field, np.float32).reshape(len(field), -1, 2),
     )
 
 
