@@ -10,9 +10,8 @@ from PIL import Image, ImageCms
 
 from wholecloth.model.media import RGB
 
-
 _COLOURLESS_LEVELS = 4
-"""What JPEG's own conversion leaves between the channels of a grey picture, and a level to spare."""
+"""JPEG's own conversion leaves up to three levels between the channels of a grey picture."""
 
 
 def colourless(rgb: RGB) -> bool:
