@@ -112,7 +112,7 @@ def blank(kind: str) -> np.ndarray:
 def test_nothing_to_see(tmp_path: Path, kind: str) -> None:
     for name, published, original in (
         ("as published", blank(kind), BASE),
-        ("both", blank(kind), blank(kind)[..., :3][:, ::-1].copy()),
+        ("both", blank(kind), blank(kind)[4:, 4:, :3].copy()),
     ):
         (tmp_path / name).mkdir()
         done = examined(tmp_path / name, png(published), png(original))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from wholecloth.model.comparison import Field, Homography
 from wholecloth.model.media import Mask
-from wholecloth.registration.warp import warp
+from wholecloth.registration.warp import border_of, warp
 
 
 def basis(at: NDArray[np.float64], size: int, count: int) -> NDArray[np.float64]:
@@ -80,7 +80,7 @@ def warp_through(
         return warp(picture, homography, shape, interpolation)
     there = read_from(homography, shape, field)
     moved = cv2.remap(
-        picture, there[..., 0], there[..., 1], interpolation, borderMode=cv2.BORDER_REFLECT_101
+        picture, there[..., 0], there[..., 1], interpolation, borderMode=border_of(picture)
     )
     return np.asarray(moved, np.uint8)
 
