@@ -46,8 +46,8 @@ trusted area (48 drawn re-renderings at most .078, 8 pairs with 16 px of paralla
 _NEAR, _MIN_PAIRS, _ROUGH = 0.02, 50, 1.2
 """No slow drift if points are further off the field (median) than this times what neighbours
 within 2 % of the longer side (20 px at least) differ by: then things move that the field runs
-across.  48 drawn re-renderings bent by 1, 3 and 6 px .64-.96 (pure noise gives .71); 32 drawn pairs
-of photographs with 2-10 px of parallax 1.36-3.6."""
+across.  48 drawn re-renderings bent by 1, 3 and 6 px .51-.95 (pure noise gives .71); 32 drawn pairs
+of photographs with 2-10 px of parallax 1.36-3.4."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
