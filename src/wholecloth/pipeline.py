@@ -14,6 +14,7 @@ import numpy as np
 from wholecloth.errors import InputRefused
 from wholecloth.intake import trust
 from wholecloth.intake.collect import Skipped
+from wholecloth.intake.colour import colourless, lightness
 from wholecloth.intake.decode import Progress, digest_of, picture
 from wholecloth.localisation.localise import localise
 from wholecloth.localisation.settings import Settings
@@ -136,7 +137,7 @@ def settle(
         believed = [_identical(published, *identical[0])]
     featureless = found.features < FEW_FEATURES
     verdict, sentence = verdict_of(believed, compared, names, len(unread), featureless=featureless)
-    left = _not_examined(published, found, unread)
+    left = _not_examined(published, found, unread, believed)
     return Settled(verdict, sentence, tuple(believed), names, found, left)
 
 
@@ -245,9 +246,12 @@ def localised(
     """The second half of ``compare``: from an alignment to a named relation."""
     edits = None
     if not isinstance(alignment, NotAligned):
+        shown = published.pixels
+        if colourless(original.pixels) and not colourless(shown):
+            shown = lightness(shown)  # an original without colour says nothing about colour
         edits = localise(
             original.pixels,
-            published.pixels,
+            shown,
             alignment,
             published.facts.jpeg,
             settings or Settings(),
@@ -306,8 +310,19 @@ def _edited_before(verdict: Verdict, believed: Sequence[Candidate]) -> str:
     )
 
 
-def _not_examined(published: Picture, found: Found, unread: Sequence[Skipped]) -> tuple[str, ...]:
+def _not_examined(
+    published: Picture,
+    found: Found,
+    unread: Sequence[Skipped],
+    believed: Sequence[Candidate] = (),
+) -> tuple[str, ...]:
     out = []
+    for place, source in enumerate(believed, 1):
+        if source.picture.facts.frames > 1:
+            frames = source.picture.facts.frames
+            out.append(f"of S{place}, only the first of {frames} frames was examined")
+        if colourless(source.picture.pixels) and not colourless(published.pixels):
+            out.append(f"S{place} has no colour: only lightness was compared with it")
     if unread:
         out.append(f"{len(unread)} candidate(s) could not be examined; they are listed")
     if len(found.leads) > MAX_COMPARED:

@@ -8,6 +8,22 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms
 
+from wholecloth.model.media import RGB
+
+_COLOURLESS_LEVELS = 4
+"""JPEG's own conversion leaves up to three levels between the channels of a grey picture."""
+
+
+def colourless(rgb: RGB) -> bool:
+    """Whether a picture is black and white: its channels agree (looked at on every third pixel)."""
+    some = rgb[::3, ::3].astype(np.int16)
+    return bool((some.max(axis=2) - some.min(axis=2)).max(initial=0) <= _COLOURLESS_LEVELS)
+
+
+def lightness(rgb: RGB) -> RGB:
+    """H×W×3 of equal channels: the luma of ITU-R BT.601, as the usual conversion to grey gives."""
+    return np.asarray(Image.fromarray(rgb).convert("L").convert("RGB"))
+
 
 def to_srgb(image: Image.Image, facts: dict[str, Any], notes: list[str]) -> Image.Image:
     """8-bit sRGB; transparent pixels are laid on white and that is noted."""

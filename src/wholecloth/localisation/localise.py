@@ -15,6 +15,7 @@ from wholecloth.localisation.settings import DEFAULT, Settings
 from wholecloth.localisation.support import beside, coarse_colours, comparable
 from wholecloth.model.comparison import Alignment, EditMap, Homography
 from wholecloth.model.media import RGB, JpegTables, Mask
+from wholecloth.registration.field import supported, warp_through
 from wholecloth.registration.warp import reduce, snapped, warp
 
 MIN_COMPARABLE = 0.02
@@ -39,11 +40,14 @@ def localise(
     """
     shape = (original.shape[0], original.shape[1])
     homography = alignment.original_to_published
+    field = alignment.field
     valid = comparable(shape, homography, published)
+    if field is not None:
+        valid &= supported(shape, homography, (valid.shape[0], valid.shape[1]), field)
     if valid.mean() < MIN_COMPARABLE:
         return None
     around = (beside(shape, homography, published), coarse_colours(published))
-    whole = snapped(homography, shape)
+    whole = snapped(homography, shape) if field is None else None
     if whole is not None:
         copied = warp(original, whole, valid.shape, cv2.INTER_NEAREST)
         exact = exact_mask(copied, published, valid, settings)
@@ -57,7 +61,8 @@ def localise(
         warped = warp(original, whole, valid.shape, cv2.INTER_NEAREST)
     else:
         small, h_small = reduce(original, h_work)
-        warped = warp(small, h_small, (working.shape[0], working.shape[1]))
+        bend = None if field is None else np.asarray(field * factor, np.float32)
+        warped = warp_through(small, h_small, (working.shape[0], working.shape[1]), bend)
     valid_work = valid if factor == 1 else _resized(valid, working.shape[:2])
     prediction = predict(warped, working, valid_work, jpeg)
     found = evidence(prediction, working, valid_work, settings)

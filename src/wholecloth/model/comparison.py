@@ -14,6 +14,12 @@ Homography = NDArray[np.float64]
 """3×3, for homogeneous column vectors (x, y, 1): x right, y down, (0, 0) the centre of the
 top-left pixel, after EXIF orientation; H[2, 2] = 1."""
 
+Field = NDArray[np.float32]
+"""gh×gw×2 control points (x, y) of a uniform cubic B-spline over the published frame, pixel centre
+to pixel centre, with one control point beyond each edge: gh − 3 spans down, gw − 3 across.  At a
+published pixel p it gives d(p) in published pixels, and p shows what the homography puts at
+p + d(p)."""
+
 Relation = Literal["whole", "partial"]
 Verdict = Literal[
     "edit", "copy", "rerendered", "partial", "same_scene", "no_original", "undetermined"
@@ -33,6 +39,11 @@ class Alignment:
     """Median residual of the refinement's tracked points, in published pixels."""
     model: str
     """integer | axis | similarity | affine | homography: the simplest that explained the points."""
+    drift_px: float = 0.0
+    """By how much the surroundings are bent on top of that model, smoothly and as a whole: 95th
+    percentile in published pixels; 0.0 where no such field was needed or none was believed."""
+    field: Field | None = None
+    """The bend itself.  ``residual_px`` is what the homography alone leaves."""
 
 
 @dataclass(frozen=True, slots=True)

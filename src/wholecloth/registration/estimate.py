@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from wholecloth.model.comparison import Homography
 from wholecloth.registration.warp import Points, apply
 
+Weights = NDArray[np.float64]
+
 MODELS = ("axis", "affine", "homography")
 """Axis-scaled shift (4 parameters), affine (6), homography (8)."""
 _BETTER_BY, _BETTER_PX = 0.85, 0.015
@@ -19,10 +21,15 @@ _ITERATIONS, _FLOOR_PX = 8, 0.05
 
 
 def robust_fit(
-    source: Points, target: Points, model: str
+    source: Points, target: Points, model: str, trust: Weights | None = None
 ) -> tuple[Homography, NDArray[np.float64]]:
-    """Fit one model; returns it and the N residuals in target pixels."""
-    weight = np.ones(len(source))
+    """Fit one model; returns it and the N residuals in target pixels.
+
+    ``trust``: N weights, 0-1, from how well each point's surroundings were found again; all alike
+    where None.
+    """
+    trust = np.ones(len(source)) if trust is None else trust
+    weight = trust
     homography = np.eye(3)
     residual = np.zeros(len(source))
     for _ in range(_ITERATIONS):
@@ -30,24 +37,33 @@ def robust_fit(
         residual = np.linalg.norm(apply(homography, source) - target, axis=1)
         trusted = residual[weight > 0.05]
         spread = 1.4826 * np.median(trusted) if len(trusted) > 8 else float(residual.std())
-        weight = 1.0 / (1.0 + (residual / (2 * max(float(spread), _FLOOR_PX))) ** 2) ** 2
+        weight = trust / (1.0 + (residual / (2 * max(float(spread), _FLOOR_PX))) ** 2) ** 2
     return homography, residual
 
 
 def simplest_adequate(
-    source: Points, target: Points
+    source: Points, target: Points, trust: Weights | None = None
 ) -> tuple[str, Homography, NDArray[np.float64]]:
     """The first model that no richer one clearly improves on.
 
     Richer must cut the median residual by 15 % *and* 0.015 px: less is noise fitted.
     """
     chosen = MODELS[0]
-    fits = {m: robust_fit(source, target, m) for m in MODELS}
+    fits = {m: robust_fit(source, target, m, trust) for m in MODELS}
     for richer in MODELS[1:]:
-        now, then = (float(np.median(fits[m][1])) for m in (richer, chosen))
+        now, then = (weighted_median(fits[m][1], trust) for m in (richer, chosen))
         if now < _BETTER_BY * then and then - now > _BETTER_PX:
             chosen = richer
     return chosen, *fits[chosen]
+
+
+def weighted_median(values: NDArray[np.float64], weights: Weights | None = None) -> float:
+    """The value at half the total weight; the plain median where no weights are given."""
+    if weights is None:
+        return float(np.median(values))
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order[min(int(np.searchsorted(total, total[-1] / 2)), len(order) - 1)]])
 
 
 def _least_squares(

@@ -60,9 +60,17 @@ def warp(
     """Resample a picture (H×W or H×W×3) into an (height, width) frame; edges are reflected."""
     h, w = shape
     warped = cv2.warpPerspective(
-        picture, homography, (w, h), flags=interpolation, borderMode=cv2.BORDER_REFLECT_101
+        picture, homography, (w, h), flags=interpolation, borderMode=border_of(picture)
     )
     return np.asarray(warped, np.uint8)
+
+
+def border_of(picture: NDArray[np.uint8]) -> int:
+    """How OpenCV continues a picture beyond its edges: mirrored.
+
+    A picture one pixel wide or high has nothing to mirror (OpenCV 5.0 then never returns).
+    """
+    return cv2.BORDER_REFLECT_101 if min(picture.shape[:2]) > 1 else cv2.BORDER_REPLICATE
 
 
 def support(shape: tuple[int, int], homography: Homography, frame: tuple[int, int]) -> Mask:

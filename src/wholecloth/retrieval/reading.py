@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -200,16 +201,25 @@ def _opened(body: bytes, name: str) -> Read | Skipped:
 
 
 def _pair_closed(found: Verified | None) -> bytes:
+    return json.dumps(_plain(found)).encode()
+
+
+def _plain(found: Verified | None) -> dict[str, Any] | None:
     if found is None:
-        return b"null"
+        return None
     fields = {k: getattr(found, k) for k in Verified.__slots__}
     fields["original_to_published"] = found.original_to_published.tolist()
-    return json.dumps(fields).encode()
+    fields["rival"] = _plain(found.rival)
+    return fields
 
 
 def _pair_opened(body: bytes) -> Verified | None:
-    fields = json.loads(body)
+    return _verified(json.loads(body))
+
+
+def _verified(fields: dict[str, Any] | None) -> Verified | None:
     if fields is None:
         return None
     matrix = np.array(fields.pop("original_to_published"), np.float64)
-    return Verified(original_to_published=matrix, **fields)
+    rival = _verified(fields.pop("rival"))
+    return Verified(original_to_published=matrix, rival=rival, **fields)

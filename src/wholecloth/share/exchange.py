@@ -59,6 +59,8 @@ def alignment_to(alignment: Alignment | NotAligned) -> Json:
         "putative": alignment.putative,
         "residual_px": _finite(alignment.residual_px),
         "model": alignment.model,
+        "drift_px": alignment.drift_px,
+        "field": None if alignment.field is None else alignment.field.tolist(),
     }
 
 
@@ -66,7 +68,7 @@ def alignment_from(raw: Mapping[str, Any]) -> Alignment | NotAligned:
     """The value again.  Raises ``KeyError`` or ``ValueError`` on anything else."""
     if not raw["aligned"]:
         return NotAligned(raw["reason"], raw["inliers"], raw["putative"])
-    residual = raw["residual_px"]
+    residual, field = raw["residual_px"], raw.get("field")
     return Alignment(
         _matrix(raw["original_to_published"]),
         bool(raw["mirrored"]),
@@ -74,6 +76,8 @@ def alignment_from(raw: Mapping[str, Any]) -> Alignment | NotAligned:
         int(raw["putative"]),
         math.nan if residual is None else float(residual),
         str(raw["model"]),
+        float(raw.get("drift_px", 0.0)),
+        None if field is None else np.array(field, np.float32).reshape(len(field), -1, 2),
     )
 
 
@@ -114,8 +118,7 @@ def found_to(found: Found, paths: Sequence[str]) -> Json:
                 "path": paths[lead.index],
                 "sha256": lead.sha256,
                 "depth": lead.depth,
-                "verified": asdict(lead.verified)
-                | {"original_to_published": lead.verified.original_to_published.tolist()},
+                "verified": _verified_to(lead.verified),
             }
             for lead in found.leads
         ],
@@ -131,9 +134,7 @@ def found_from(raw: Mapping[str, Any]) -> Found:
     """The value again."""
     leads = []
     for lead in raw["leads"]:
-        fields = dict(lead["verified"])
-        matrix = _matrix(fields.pop("original_to_published"))
-        verified = Verified(original_to_published=matrix, **fields)
+        verified = _verified_from(lead["verified"])
         leads.append(Lead(int(lead["index"]), verified, lead["sha256"], lead["depth"]))
     return Found(
         tuple(leads),
@@ -143,6 +144,22 @@ def found_from(raw: Mapping[str, Any]) -> Found:
         int(raw["deep"]),
         features=int(raw["features"]),
     )
+
+
+def _verified_to(verified: Verified) -> Json:
+    rival = verified.rival
+    return asdict(verified) | {
+        "original_to_published": verified.original_to_published.tolist(),
+        "rival": None if rival is None else _verified_to(rival),
+    }
+
+
+def _verified_from(raw: Mapping[str, Any]) -> Verified:
+    fields = dict(raw)
+    matrix = _matrix(fields.pop("original_to_published"))
+    rival = fields.pop("rival", None)
+    other = None if rival is None else _verified_from(rival)
+    return Verified(original_to_published=matrix, rival=other, **fields)
 
 
 def skipped_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Skipped, ...]:

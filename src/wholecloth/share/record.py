@@ -224,6 +224,7 @@ def _registration(alignment: Alignment | NotAligned) -> dict[str, Any] | None:
         "putative": alignment.putative,
         "residual_px": number(alignment.residual_px),
         "model": alignment.model,
+        "drift_px": number(alignment.drift_px),
     }
 
 

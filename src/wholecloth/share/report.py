@@ -45,6 +45,7 @@ def render(record: Mapping[str, Any], figure_png: bytes | None) -> str:
         original=record["original"],
         registration=record["registration"],
         regions=regions,
+        bent=words.bent(record["registration"] or {}),
         figure=figure,
         headline=words.headline(record),
         verdict=words.VERDICT[record["verdict"]],

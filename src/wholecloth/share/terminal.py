@@ -40,6 +40,8 @@ def _original(record: Mapping[str, Any]) -> list[str]:
             + (f", residual {residual:.2f} px" if residual is not None else "")
             + (", mirrored" if registration["mirrored"] else "")
         )
+    if words.bent(registration):
+        lines.append(f"             {words.bent(registration)}")
     for other in record["sources"][1:]:
         lines.append(
             f"Also         {plain(other['path'])}  ({other['relation']}, {other['kind']}, "

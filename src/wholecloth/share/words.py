@@ -143,6 +143,20 @@ def _thirds(low: int, high: int, size: int, names: tuple[str, ...]) -> list[str]
     return out or [names[min(2, int((low + high) / 2 / third))]]
 
 
+_DRIFT_WORTH_SAYING_PX = 0.5
+
+
+def bent(registration: Mapping[str, Any]) -> str:
+    """What a bend of the surroundings means; empty where there is none to speak of."""
+    size = registration.get("drift_px") or 0.0
+    if size <= _DRIFT_WORTH_SAYING_PX:
+        return ""
+    return (
+        f"the surroundings are bent by up to {size:.1f} px, smoothly and as a whole: re-rendering "
+        "does that, a paste does not"
+    )
+
+
 def rests_on(record: Mapping[str, Any]) -> str:
     """The kinds of evidence an outcome rests on, in one phrase."""
     basis = record["decision"]["basis"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from wholecloth.model.media import RGB, Mask
 from wholecloth.testing.scenes import Rng, noise_field, scene, surface
@@ -99,6 +100,50 @@ def rerender(picture: RGB, rng: Rng) -> RGB:
     y, x = np.mgrid[:height, :width].astype(np.float32)
     bent = cv2.remap(back, x + bend[0], y + bend[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     return np.asarray(bent, np.uint8)
+
+
+def drift_field(
+    shape: tuple[int, int], rng: Rng, largest: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """A slow, smooth displacement (x, y) over an (height, width) frame, at most ``largest`` px."""
+    height, width = shape
+    x, y = (noise_field(rng, width, height, 2.5) for _ in range(2))
+    scale = np.float32(largest / max(float(np.hypot(x, y).max()), 1e-6))
+    return x * scale, y * scale
+
+
+def bent(picture: RGB, field: tuple[NDArray[np.float32], NDArray[np.float32]]) -> RGB:
+    """Every pixel p shows what the picture has at p + field(p)."""
+    height, width = picture.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    moved = cv2.remap(
+        picture, x + field[0], y + field[1], cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
+    )
+    return np.asarray(moved, np.uint8)
+
+
+def drift(
+    picture: RGB, rng: Rng, largest: float = 3.0, kept: float = 0.5
+) -> tuple[RGB, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """The whole frame re-drawn, as models that answer with a new picture do, and its field.
+
+    Detail is smoothed away, bent by up to ``largest`` px, and drawn anew: new fine texture takes
+    the place of the old one, so that fine structure correlates by about ``kept`` (0-1).
+    """
+    height, width = picture.shape[:2]
+    field = drift_field((height, width), rng, largest)
+    smooth = cv2.bilateralFilter(picture, 7, 30, 7)
+    # By sizes, not by factors: OpenCV scales by the factor even where the size was rounded.
+    size = (round(0.6 * width), round(0.6 * height))
+    half = cv2.resize(smooth, size, interpolation=cv2.INTER_AREA)
+    back = bent(np.asarray(cv2.resize(half, (width, height)), np.uint8), field).astype(np.float32)
+    fine = back - cv2.GaussianBlur(back, (0, 0), 1.5)
+    strength = np.float32(np.sqrt(1 / max(kept, 0.05) ** 2 - 1)) * cv2.GaussianBlur(
+        np.abs(fine).mean(axis=2), (0, 0), 6
+    )
+    new = cv2.GaussianBlur(rng.standard_normal((height, width)).astype(np.float32), (0, 0), 0.8)
+    redrawn = back + (new / new.std() * strength)[..., None]
+    return np.asarray(np.clip(np.rint(redrawn), 0, 255), np.uint8), field
 
 
 EDITS: dict[str, Edit] = {"splice": splice, "recloth": recloth, "inpaint": inpaint, "clone": clone}
