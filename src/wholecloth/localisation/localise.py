@@ -7,9 +7,11 @@ import numpy as np
 
 from wholecloth.localisation.evidence import Evidence, evidence
 from wholecloth.localisation.exact import exact_mask
+from wholecloth.localisation.overlays import Overlays, find_overlays
 from wholecloth.localisation.predict import predict
 from wholecloth.localisation.regions import regions_of
 from wholecloth.localisation.residue import Residue, residue
+from wholecloth.localisation.robust import rgb_of
 from wholecloth.localisation.segment import segment
 from wholecloth.localisation.settings import DEFAULT, Settings
 from wholecloth.localisation.support import beside, coarse_colours, comparable
@@ -52,7 +54,8 @@ def localise(
         copied = warp(original, whole, valid.shape, cv2.INTER_NEAREST)
         exact = exact_mask(copied, published, valid, settings)
         if exact is not None:
-            return _edit_map(exact, valid, settings, exact=True, around=around)
+            laid = find_overlays(published, copied, exact, valid)
+            return _edit_map(exact, laid, valid, settings, exact=True, around=around)
     working, h_work, factor = _reduced(published, homography, settings)
     if factor < 1:
         jpeg = None  # averaged pixels no longer carry the file's own quantisation
@@ -68,9 +71,12 @@ def localise(
     found = evidence(prediction, working, valid_work, settings)
     mask = segment(found, prediction.published[..., 0], valid_work, settings)
     outside = residue(prediction, mask, valid_work)
+    laid = find_overlays(working, rgb_of(prediction.recompressed), mask, valid_work)
     full = mask if factor == 1 else _resized(mask, valid.shape) & valid
+    if factor < 1:
+        laid = Overlays(*(_resized(m, valid.shape) & valid for m in (laid.mask, laid.opaque)))
     return _edit_map(
-        full, valid, settings, exact=False, around=around, found=found, outside=outside
+        full, laid, valid, settings, exact=False, around=around, found=found, outside=outside
     )
 
 
@@ -95,7 +101,8 @@ def _resized(mask: Mask, shape: tuple[int, ...]) -> Mask:
 
 
 def _edit_map(
-    mask: Mask,
+    changed: Mask,
+    laid: Overlays,
     valid: Mask,
     settings: Settings,
     *,
@@ -104,12 +111,15 @@ def _edit_map(
     found: Evidence | None = None,
     outside: Residue | None = None,
 ) -> EditMap:
+    mask = changed & ~laid.mask
+    valid = valid & ~laid.opaque
     area = float(valid.sum())
     share = float(mask.sum()) / area if area else 0.0
     return EditMap(
         mask=mask,
         comparable=valid,
         regions=regions_of(mask, valid, found.score if found else None),
+        overlay=laid.mask,
         exact=exact,
         share=share,
         agreement=found.agreement if found else 1.0 - share,

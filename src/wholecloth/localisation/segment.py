@@ -89,8 +89,14 @@ def _believable(labels: Flags, found: Evidence, settings: Settings) -> Flags:
         enough = area >= max(10, settings.min_area * labels.size)
         if not enough or total[i] <= settings.min_sum or total[i] <= settings.min_mean * area:
             continue
-        inside = marks == i
-        keep[i] = not _only_tone(inside, total[i] / area, found, settings)
+        # Weak residue all over may have run together with an edit: the strong part is judged.
+        inside, mean = marks == i, total[i] / area
+        strong = inside & (found.score > settings.strong)
+        if strong.sum() >= max(10, settings.min_area * labels.size):
+            inside = strong
+            least = float(found.score[strong].mean())
+            mean = least if least > settings.strong_mean else mean
+        keep[i] = not _only_tone(inside, mean, found, settings)
     return np.asarray(keep[marks])
 
 

@@ -45,7 +45,7 @@ class Settings:
     """Energy ratios the alternative "edited" starts from, fine detail and low band."""
     structure_from: float = 0.75
     structure_weight: float = 6.0
-    low_floor: tuple[float, float, float] = (0.15, 0.15, 0.15)
+    low_floor: tuple[float, float, float] = (0.15, 0.5, 0.5)
     """Least expected low-band energy per plane, in levels squared."""
     # segmentation
     smoothness: float = 3.0
@@ -53,6 +53,10 @@ class Settings:
     """Of the grid, per component."""
     min_mean: float = 3.0
     min_sum: float = 60.0
+    strong: float = 6.0
+    strong_mean: float = 11.0
+    """Blocks from this score on stand for their component in the tests below, and their mean for
+    its mean if it is larger than this (edits reach 13 and more, benign residue 10)."""
     tone_ncc: float = 0.85
     tone_levels: tuple[float, float, float] = (9.0, 5.0, 5.0)
     tone_mean: float = 8.0

@@ -93,6 +93,9 @@ class EditMap:
     """S3: ln of mean unexplained energy outside the edit over the simulated JPEG energy."""
     settings: str
     """Name of the fitted settings used (see ``localisation.settings``)."""
+    overlay: Mask | None = None
+    """Pixels of overlays (captions, logos, bars, blurred boxes): laid on top, no edit of what the
+    picture shows.  Opaque ones are not in ``comparable``."""
     beside: float = 0.0
     """Share of the frame that shows something the original does not cover, 0-1."""
     colours: int | None = None
