@@ -6,7 +6,7 @@ custody kept here; ``workflow`` joins those.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,16 +26,19 @@ from wholecloth.model.comparison import (
     NotAligned,
     Verdict,
 )
+from wholecloth.model.derivation import Derivation
 from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
-from wholecloth.model.media import UNMODELLED, Picture, Source
+from wholecloth.model.media import UNMODELLED, Mask, Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
+from wholecloth.retrieval.area import look
 from wholecloth.retrieval.features import QUICK, extract
-from wholecloth.retrieval.linear import FEW_FEATURES, Found, search
+from wholecloth.retrieval.linear import FEW_FEATURES, Found, Lead, search
 from wholecloth.retrieval.reading import Reader
 from wholecloth.retrieval.verify import Verified, verify
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
+from wholecloth.weighing.derivation import Answer, explain
 from wholecloth.weighing.generations import order
 from wholecloth.weighing.propositions import Pair
 from wholecloth.weighing.verdict import judge, verdict_of
@@ -58,6 +61,8 @@ class Examination:
     """Nearest generation first; empty when no original was found."""
     copies: tuple[str, ...]
     """Names of candidates whose bytes are the published file's own."""
+    derivation: Derivation | None
+    """Which source explains which part; None where no original was found."""
     found: Found
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...]
@@ -94,7 +99,11 @@ def examine_picture(
     compared, lost = _compare(published, reader, found, settings or Settings(), progress)
     found = replace(found, skipped=(*found.skipped, *lost))
     identical = still_identical(published, reader.sources, found)
-    settled = settle(published, found, compared, identical, skipped)
+
+    def rest(believed: Sequence[Candidate]) -> Answer:
+        return explained(published, believed, reader, found, progress)
+
+    settled = settle(published, found, compared, identical, skipped, rest)
     progress("looking for marks", 0, 1)
     findings = run_all(exhibit_of(published, settled))
     return conclude(published, settled, findings, statements)
@@ -109,8 +118,13 @@ class Settled:
     sources: tuple[Candidate, ...]
     """Nearest generation first."""
     copies: tuple[str, ...]
+    derivation: Derivation | None
     found: Found
     not_examined: tuple[str, ...]
+
+
+Rest = Callable[[Sequence[Candidate]], Answer]
+"""From the sources believed, nearest first, to the map of the frame."""
 
 
 def settle(
@@ -118,7 +132,8 @@ def settle(
     found: Found,
     compared: Sequence[Candidate],
     identical: Sequence[tuple[int, str]],
-    skipped: Sequence[Skipped] = (),
+    skipped: Sequence[Skipped],
+    rest: Rest,
 ) -> Settled:
     """Order what was compared and name the verdict.
 
@@ -128,6 +143,7 @@ def settle(
         compared: candidates compared in full, in the order of the leads.
         identical: index and name of candidates with the published file's own bytes.
         skipped: what was left out before the search.
+        rest: finds who explains what the nearest source does not.
     """
     believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
     unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
@@ -137,7 +153,39 @@ def settle(
     featureless = found.features < FEW_FEATURES
     verdict, sentence = verdict_of(believed, compared, names, len(unread), featureless=featureless)
     left = _not_examined(published, found, unread)
-    return Settled(verdict, sentence, tuple(believed), names, found, left)
+    answer = rest(believed)
+    sources = (*believed, *answer.further)
+    return Settled(verdict, sentence, sources, names, answer.derivation, found, left)
+
+
+def explained(
+    published: Picture,
+    believed: Sequence[Candidate],
+    reader: Reader,
+    found: Found,
+    progress: Progress,
+) -> Answer:
+    """Ask the candidates again for what the nearest source leaves unexplained."""
+    near = [lead.index for lead in found.leads[:MAX_COMPARED]]
+    known = {c.comparison.candidate: c for c in believed}
+
+    def asked(area: Mask) -> list[Lead]:
+        return look(published.pixels, area, reader, progress, near=near)
+
+    def get(lead: Lead) -> Candidate | None:
+        if lead.index in known:
+            return known[lead.index]
+        source = reader.sources[lead.index]
+        try:
+            original = picture(reader.pool.decode(source))
+        except InputRefused:
+            return None
+        if original.digests.sha256 != lead.sha256:
+            return None
+        pending = Comparison(lead.index, NotAligned("not compared yet"), None, "none")
+        return Candidate(source.name, original, pending)
+
+    return explain(published, believed, asked, get)
 
 
 def exhibit_of(published: Picture, settled: Settled) -> Exhibit:
@@ -166,6 +214,7 @@ def conclude(
         settled.sentence,
         settled.sources,
         settled.copies,
+        settled.derivation,
         settled.found,
         tuple(findings),
         tuple(statements),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wholecloth.model.comparison import Alignment, Homography, NotAligned
-from wholecloth.model.media import RGB
+from wholecloth.model.media import RGB, Mask
 from wholecloth.registration.estimate import simplest_adequate
 from wholecloth.registration.warp import apply, reduce, snapped, support, warp
 from wholecloth.retrieval.features import DEEP, extract
@@ -58,8 +58,24 @@ def register(original: RGB, published: RGB, start: Verified) -> Alignment | NotA
     return Alignment(homography, start.mirrored, start.inliers, start.putative, residual, model)
 
 
+def register_within(
+    original: RGB, published: RGB, start: Verified, area: Mask
+) -> Alignment | NotAligned:
+    """``register`` for one area of the published frame: only what lies there is tracked.
+
+    ``start`` comes from features of the area; it is not looked for again.
+    """
+    homography, model, residual = _refined(
+        original, published, start.original_to_published, area
+    )
+    if model is None:
+        reason = "the area could not be tracked from one picture into the other"
+        return NotAligned(reason, start.inliers, start.putative)
+    return Alignment(homography, start.mirrored, start.inliers, start.putative, residual, model)
+
+
 def _refined(
-    original: RGB, published: RGB, homography: Homography
+    original: RGB, published: RGB, homography: Homography, area: Mask | None = None
 ) -> tuple[Homography, str | None, float]:
     target, to_work = _working_copy(published)
     small, h_small = reduce(original, to_work @ homography)
@@ -68,6 +84,9 @@ def _refined(
     shape = (gray.shape[0], gray.shape[1])
     inside = support((gray_small.shape[0], gray_small.shape[1]), h_small, shape)
     inside_u8 = cv2.erode(inside.astype(np.uint8), np.ones((15, 15), np.uint8))
+    if area is not None:
+        size = (shape[1], shape[0])
+        inside_u8 &= cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     # Corners of the smoothed picture: sensor noise has corners too, and they move with nothing.
     smooth = cv2.GaussianBlur(gray, (0, 0), 1.2)
     points = cv2.goodFeaturesToTrack(smooth, _CORNERS, 0.003, 10, mask=inside_u8, blockSize=5)
