@@ -23,8 +23,9 @@ from wholecloth.registration.warp import reduce, support, warp
 
 _STRIDE, _SIDE = 4, 300
 """Pixels per block: 4, or more where the grid would have over 300 blocks a side."""
-_SURVIVES, _TEXTURED, _FLAT = 0.8, 60.0, 12.0
-"""As the localiser counts agreement; below ``_FLAT`` a block shows nothing to agree on."""
+_SURVIVES, _TEXTURED = 0.8, 60.0
+"""As the localiser counts agreement; a block with less texture has nothing to agree on."""
+_WINDOW = 5
 _NEIGHBOURHOOD, _DENSE = 7, 0.5
 """So many of the textured blocks of a neighbourhood must survive: unrelated pictures agree in a
 tenth of their blocks by chance, never in half of 49 (see ``tests/unit/test_derivation_map.py``)."""
@@ -81,7 +82,7 @@ def explained_within(
     kept = borne_out(unchanged, textured, agrees)
     if not kept.any():
         return None
-    inside = _on_grid(kept, textured.shape)
+    inside = _deep(_on_grid(kept, textured.shape))
     count = int((agrees & inside).sum())
     return Explained(kept, count / max(1, int((textured & inside).sum())), count)
 
@@ -114,33 +115,42 @@ def _unchanged(
 def blocks(
     original: RGB, published: RGB, alignment: Alignment, area: Mask
 ) -> tuple[Flags, Flags, Flags]:
-    """On the block grid: textured in either picture, structure survives, and flat in both."""
+    """On the block grid: textured in either picture, structure survives, and textured in neither."""
     h, w = published.shape[:2]
     stride = max(_STRIDE, -(-max(h, w) // _SIDE))
     grid = (max(4, w // stride), max(4, h // stride))
     small, homography = reduce(original, alignment.original_to_published)
     moved = warp(small, homography, (h, w))
     p, q = _luma(published, grid), _luma(moved, grid)
-    ncc, var_p, var_q = local_ncc(p, q, 5)
+    ncc, var_p, var_q = local_ncc(p, q, _WINDOW)
     covered = support((small.shape[0], small.shape[1]), homography, (h, w)) & area
     usable = _on_grid(np.asarray(covered), (grid[1], grid[0]))
     most = np.maximum(var_p, var_q)
     textured = usable & (most > _TEXTURED)
-    return textured, textured & (ncc > _SURVIVES), usable & (most <= _FLAT)
+    return textured, textured & (ncc > _SURVIVES), usable & ~textured
 
 
 def borne_out(mask: Mask, textured: Flags, agrees: Flags) -> Mask:
-    """The components of a mask in which enough textured blocks agree."""
+    """The components of a mask in which enough textured blocks agree.
+
+    A block near the rim sees what lies beyond it, so only those at some depth are asked.
+    """
     solid = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     count, marks = cv2.connectedComponents(solid, connectivity=4)
     size = (textured.shape[1], textured.shape[0])
-    coarse = cv2.resize(marks.astype(np.float32), size, interpolation=cv2.INTER_NEAREST)
-    index = coarse.astype(int)
+    index = cv2.resize(marks.astype(np.float32), size, interpolation=cv2.INTER_NEAREST).astype(int)
+    index = np.where(_deep(index > 0), index, 0)
     have = np.bincount(index[textured], minlength=count)
     good = np.bincount(index[agrees], minlength=count)
     keep = (good >= MIN_BLOCKS) & (good >= BORNE_OUT * have)
     keep[0] = False
     return np.asarray(keep[marks])
+
+
+def _deep(inside: Flags) -> Flags:
+    """Blocks whose whole window lies inside."""
+    kernel = np.ones((_WINDOW, _WINDOW), np.uint8)
+    return np.asarray(cv2.erode(inside.astype(np.uint8), kernel) > 0)
 
 
 def _reach(textured: Flags, agrees: Flags, flat: Flags) -> Flags:

@@ -189,12 +189,16 @@ def draw_derivation(
     own = int(rng.integers(1 << 30))
     files = [encode(p, "JPEG", 93) for p in pool(own, count, pictures)]
     composed = compose(rng, [stored(f) for f in files])
-    done = launder(
-        composed.pixels, np.zeros(composed.labels.shape, bool), random_chain(rng, strength)
-    )
+    chain = random_chain(rng, strength)
+    done = launder(composed.pixels, np.zeros(composed.labels.shape, bool), chain)
     shape = stored(done.data).shape
+    h, w = composed.labels.shape
+    rows = slice(round(chain.crop[1] * h), round(chain.crop[3] * h))
+    columns = slice(round(chain.crop[0] * w), round(chain.crop[2] * w))
+    kept = np.zeros_like(composed.labels)
+    kept[rows, columns] = composed.labels[rows, columns]
     labels = cv2.warpPerspective(
-        composed.labels,
+        kept,
         done.original_to_published,
         (shape[1], shape[0]),
         flags=cv2.INTER_NEAREST,
