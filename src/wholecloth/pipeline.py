@@ -170,7 +170,8 @@ def explained(
     known = {c.comparison.candidate: c for c in believed}
 
     def asked(area: Mask) -> list[Lead]:
-        return look(published.pixels, area, reader, progress, near=near)
+        first = [c.comparison.candidate for c in believed[:1]]
+        return look(published.pixels, area, reader, progress, near=near, leave_out=first)
 
     def get(lead: Lead) -> Candidate | None:
         if lead.index in known:

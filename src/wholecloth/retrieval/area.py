@@ -6,7 +6,7 @@ from the area alone, at the size they have there, they are enough.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -20,11 +20,10 @@ from wholecloth.retrieval.verify import Verified, verify
 
 MIN_EFFECTIVE = 6
 """Inliers in distinct cells from which a candidate is examined in the area."""
-_WEAK = 4
-"""With this many it is looked at again at the deep setting …"""
-_DEEPER = 3
-"""… if it is one of so many best: each costs about half a second."""
+_DEEPER = 4
+"""So many best are looked at again at the deep setting: each costs about a third of a second …"""
 _STRONG = 12
+"""… unless one has so many effective inliers already."""
 _MARGIN = 0.02
 """Of the longer side: features on the rim of the area describe what lies just outside it."""
 
@@ -33,11 +32,8 @@ def features_in(published: RGB, area: Mask, settings: FeatureSettings) -> Featur
     """Features of the published picture that lie in ``area``, in full-size coordinates."""
     x0, y0, x1, y1 = box_of(area, round(_MARGIN * max(area.shape)))
     part = np.ascontiguousarray(published[y0:y1, x0:x1])
-    found = extract(part, settings)
-    points = found.points + (x0, y0)
-    at = np.rint(points).astype(int)
-    inside = area[at[:, 1].clip(0, area.shape[0] - 1), at[:, 0].clip(0, area.shape[1] - 1)]
-    return Features(points[inside], found.sift[inside], float(area.shape[1]), found.scale)
+    found = extract(part, settings, where=area[y0:y1, x0:x1])
+    return Features(found.points + (x0, y0), found.sift, float(area.shape[1]), found.scale)
 
 
 def box_of(area: Mask, margin: int = 0) -> tuple[int, int, int, int]:
@@ -58,6 +54,7 @@ def look(
     progress: Progress,
     *,
     near: Sequence[int] = (),
+    leave_out: Sequence[int] = (),
 ) -> list[Lead]:
     """Candidates whose features agree with those of the area, most effective inliers first.
 
@@ -67,23 +64,26 @@ def look(
         reader: the candidates; those read before cost only the matching.
         progress: called after each candidate; may raise to stop.
         near: candidates that the first search brought up; they are looked at closer before others.
+        leave_out: candidates not to ask.
     """
     query = features_in(published, area, QUICK)
     if len(query.points) < MIN_EFFECTIVE:
         return []
-    found = _matched(query, range(len(reader.sources)), QUICK, reader, progress)
-    leads = {lead.index: lead for lead in found}
-    if not any(lead.verified.effective >= _STRONG for lead in found):
-        weak = [k.index for k in found if k.verified.effective >= _WEAK]
-        again = list(dict.fromkeys([*[i for i in near if i in weak], *weak]))[:_DEEPER]
-        if again:
-            closer = features_in(published, area, DEEP)
-            for lead in _matched(closer, again, DEEP, reader, progress):
-                known = leads.get(lead.index)
-                if known is None or lead.verified.effective > known.verified.effective:
-                    leads[lead.index] = lead
-    enough = [k for k in leads.values() if k.verified.effective >= MIN_EFFECTIVE]
+    asked = [i for i in range(len(reader.sources)) if i not in leave_out]
+    best = _matched(query, asked, QUICK, reader, progress)
+    if not any(lead.verified.effective >= _STRONG for lead in best.values()):
+        again = sorted(asked, key=lambda i: (-_effective(best, i), i not in near, i))[:_DEEPER]
+        closer = features_in(published, area, DEEP)
+        for i, lead in _matched(closer, again, DEEP, reader, progress).items():
+            if lead.verified.effective > _effective(best, i):
+                best[i] = lead
+    enough = [k for k in best.values() if k.verified.effective >= MIN_EFFECTIVE]
     return sorted(enough, key=lambda k: (-k.verified.effective, k.index))
+
+
+def _effective(leads: Mapping[int, Lead], index: int) -> int:
+    lead = leads.get(index)
+    return lead.verified.effective if lead else 0
 
 
 def _matched(
@@ -92,7 +92,7 @@ def _matched(
     settings: FeatureSettings,
     reader: Reader,
     progress: Progress,
-) -> list[Lead]:
+) -> dict[int, Lead]:
     def one(index: int) -> Lead | None:
         read = reader.read(index, settings)
         if not isinstance(read, Read):
@@ -109,7 +109,7 @@ def _matched(
         tick=lambda n: progress("looking for the rest", n, len(indices)),
         stop=reader.pool.close,
     )
-    return sorted((d for d in done if d), key=lambda k: (-k.verified.effective, k.index))
+    return {d.index: d for d in done if d}
 
 
 def grown(area: Mask, pixels: int) -> Mask:
