@@ -40,6 +40,7 @@ from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
 from wholecloth.weighing.derivation import Answer, explain
 from wholecloth.weighing.generations import order
+from wholecloth.weighing.lookalike import Likeness, likeness
 from wholecloth.weighing.propositions import Pair
 from wholecloth.weighing.verdict import judge, verdict_of
 
@@ -302,11 +303,13 @@ def localised(
             published.facts.jpeg,
             settings or Settings(),
         )
-    scale = 1.0
+    scale, alike = 1.0, Likeness()
     if isinstance(alignment, Alignment):
         scale = scale_of(alignment.original_to_published, original.shape)
+        if edits is not None:
+            alike = likeness(original, published, alignment, edits)
     modelled = published.facts.format not in UNMODELLED
-    kind, reason = judge(alignment, edits, scale, codec_modelled=modelled)
+    kind, reason = judge(alignment, edits, scale, codec_modelled=modelled, likeness=alike)
     return Comparison(index, alignment, edits, kind, reason)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from wholecloth.localisation.graphic import is_drawn
 from wholecloth.localisation.support import uniform_frame
 from wholecloth.localisation.within import Explained, explained_within
 from wholecloth.model.comparison import Alignment, Candidate, Comparison, NotAligned
@@ -200,6 +201,8 @@ def examine_piece(
     )
     if found is None or found.mask.mean() < MIN_SHARE:
         return None
+    if is_drawn(published.pixels, found.mask):
+        return None  # the same sticker or bars on both
     reason = f"it explains {found.mask.mean():.1%} of the frame that S1 does not"
     index = candidate.comparison.candidate
     comparison = Comparison(index, alignment, None, "partial", reason)

@@ -10,6 +10,7 @@ import numpy as np
 
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned, Verdict
 from wholecloth.model.dated import Dated
+from wholecloth.weighing.lookalike import MOVED, Likeness
 
 Kind = Literal["copy", "edit", "rerendered", "partial", "same_scene", "none"]
 
@@ -31,6 +32,12 @@ class Bounds:
     scene_ring: float = 0.6
     """The tracked surroundings keep moving by more than this, in pixels of the coarser picture,
     and less of the outer ring than this is unchanged: the same scene, another photograph."""
+    perspective: float = 0.004
+    """More than this, with the fine detail of the surroundings lost: another standpoint, perhaps a
+    photographed print or screen.  Two photographs of one wall among the development cases:
+    .005 and more; a re-rendered and bent frame (drawn): under .0002; reposts: 0."""
+    perspective_agreement: float = 0.5
+    """… and, where an area differs, less of the textured area than this in agreement."""
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
@@ -57,12 +64,14 @@ def judge(
     scale: float = 1.0,
     *,
     codec_modelled: bool = True,
+    likeness: Likeness = Likeness(),  # noqa: B008 - frozen
 ) -> tuple[Kind, str]:
     """Name the relation of one candidate to the published picture, with the reason.
 
     ``scale``: published pixels per original pixel; a residual in an enlarged picture is divided
     by it.  ``codec_modelled``: the published file's own losses are in the prediction (JPEG, or
-    lossless); where they are not, energy in the whole frame says nothing.
+    lossless); where they are not, energy in the whole frame says nothing.  ``likeness``: what
+    beside the edit map speaks against a derivation.
     """
     if isinstance(alignment, NotAligned):
         return "none", alignment.reason
@@ -74,6 +83,11 @@ def judge(
             f"a chance alignment: {alignment.inliers} features, {edits.agreement:.0%} of the "
             f"textured area in agreement, residual {residual:.1f} px"
         )
+    if likeness.drawn:
+        return "none", (
+            "what it shares with the published picture is drawn, not photographed (words, bars, "
+            f"a frame); {edits.share:.0%} of the area differs"
+        )
     if edits.share > BOUNDS.partial_share and edits.ring_unchanged < BOUNDS.partial_ring:
         return "partial", "only a part of the frame comes from it; its surroundings do not"
     if residual > BOUNDS.scene_residual_px and edits.ring_unchanged < BOUNDS.scene_ring:
@@ -81,6 +95,9 @@ def judge(
             f"features fit, but the surroundings keep moving by {residual:.1f} px and "
             f"{1 - edits.ring_unchanged:.0%} of the outer ring differs"
         )
+    another = _another_standpoint(edits, likeness)
+    if another:
+        return "same_scene", another
     if edits.regions:
         return "edit", "the surroundings are carried over and an area is not explained by them"
     judged = codec_modelled and scale >= BOUNDS.residue_from_scale
@@ -90,6 +107,23 @@ def judge(
             "explain: re-synthesis or degradation"
         )
     return "copy", "every comparable area is what the candidate predicts"
+
+
+def _another_standpoint(edits: EditMap, likeness: Likeness) -> str:
+    """Why the two are photographs of one scene rather than one photograph; empty if not."""
+    if likeness.moved >= MOVED:
+        return (
+            f"{likeness.moved:.0%} of the area that differs shows what the candidate shows, "
+            "displaced as a whole, and the fine detail of the rest is not carried over: near "
+            "things moved against far ones, as between two photographs of one scene"
+        )
+    agrees = not edits.regions or edits.agreement < BOUNDS.perspective_agreement
+    if likeness.detail_lost and likeness.perspective > BOUNDS.perspective and agrees:
+        return (
+            "it is seen in another perspective and without the fine detail of the candidate: "
+            "another photograph of the same thing, or a photograph of a print or screen of it"
+        )
+    return ""
 
 
 def _unexplained(edits: EditMap) -> bool:

@@ -1,0 +1,55 @@
+"""Whether what two pictures share was drawn: words, bars, icons, a frame.
+
+Drawn things have few colours, and around each edge just two tones; a photograph fills the range
+between.  Measured on the published pixels that an original explains.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from wholecloth.model.media import RGB, Mask
+
+TWO_TONES = 0.72
+FEW_COLOURS = 0.7
+"""Both at least so: drawn.  On 16 drawn applications and frames shared by other pictures .75-.88
+and .76-.96; on 74 edits of photographs at most .69 with .88, and .79 with .57 (development cases,
+which the bounds were set between)."""
+_WINDOW, _RANGE, _NEAR = 9, 40, 0.2
+_COLOURS, _MIN_PIXELS = 6, 200
+
+
+def is_drawn(published: RGB, where: Mask) -> bool:
+    """Whether the picture is drawn there; where nothing has an edge, few colours decide."""
+    if few_colours(published, where) < FEW_COLOURS:
+        return False
+    tones = two_tones(published, where)
+    return tones is None or tones >= TWO_TONES
+
+
+def two_tones(published: RGB, where: Mask) -> float | None:
+    """Median share of a 9×9 window's pixels that are close to its darkest or lightest, 0-1.
+
+    Over windows with a contrast of 40 levels and more; None where there are hardly any.
+    """
+    gray = np.asarray(cv2.cvtColor(published, cv2.COLOR_RGB2GRAY), np.uint8)
+    kernel = np.ones((_WINDOW, _WINDOW), np.uint8)
+    low, high = cv2.erode(gray, kernel), cv2.dilate(gray, kernel)
+    contrast = high.astype(np.float32) - low
+    margin = np.float32(_NEAR) * contrast
+    extreme = ((gray <= low + margin) | (gray >= high - margin)).astype(np.float32)
+    share = cv2.blur(extreme, (_WINDOW, _WINDOW))
+    chosen = (cv2.erode(where.astype(np.uint8), kernel) > 0) & (contrast > _RANGE)
+    if chosen.sum() < _MIN_PIXELS:
+        return None
+    return float(np.median(share[chosen]))
+
+
+def few_colours(published: RGB, where: Mask) -> float:
+    """Share of the pixels that the six commonest of 4096 colours cover, 0-1."""
+    packed = (published[where] >> 4).astype(np.int64) @ np.array([256, 16, 1])
+    if not len(packed):
+        return 0.0
+    counts = np.sort(np.bincount(packed, minlength=4096))[::-1]
+    return float(counts[:_COLOURS].sum() / len(packed))
