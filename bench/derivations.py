@@ -138,7 +138,9 @@ def rounded(value: Any) -> Any:
 
 def summary(rows: dict[str, list[dict[str, Any]]]) -> str:
     out = io.StringIO()
-    print("\n| derivations | drawn | right originals | a share off by > 5 points | worst |", file=out)
+    print(
+        "\n| derivations | drawn | right originals | a share off by > 5 points | worst |", file=out
+    )
     print("|---|---|---|---|---|", file=out)
     for kind in (*derivations.KINDS, "all"):
         mine = [r for r in rows["derivations"] if kind in (r["kind"], "all")]

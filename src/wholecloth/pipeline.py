@@ -38,7 +38,7 @@ from wholecloth.retrieval.reading import Reader
 from wholecloth.retrieval.verify import Verified, verify
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
-from wholecloth.weighing.derivation import Answer, explain
+from wholecloth.weighing.derivation import NOTHING, Answer, explain
 from wholecloth.weighing.generations import order
 from wholecloth.weighing.lookalike import Likeness, likeness
 from wholecloth.weighing.propositions import Pair
@@ -119,7 +119,8 @@ class Settled:
     sources: tuple[Candidate, ...]
     """Nearest generation first."""
     copies: tuple[str, ...]
-    derivation: Derivation | None
+    answer: Answer
+    """Which source explains which part; its further sources are the last of ``sources``."""
     found: Found
     not_examined: tuple[str, ...]
 
@@ -133,8 +134,8 @@ def settle(
     found: Found,
     compared: Sequence[Candidate],
     identical: Sequence[tuple[int, str]],
-    skipped: Sequence[Skipped],
-    rest: Rest,
+    skipped: Sequence[Skipped] = (),
+    rest: Rest = lambda _: NOTHING,
 ) -> Settled:
     """Order what was compared and name the verdict.
 
@@ -156,7 +157,7 @@ def settle(
     left = _not_examined(published, found, unread)
     answer = rest(believed)
     sources = (*believed, *answer.further)
-    return Settled(verdict, sentence, sources, names, answer.derivation, found, left)
+    return Settled(verdict, sentence, sources, names, answer, found, left)
 
 
 def explained(
@@ -216,7 +217,7 @@ def conclude(
         settled.sentence,
         settled.sources,
         settled.copies,
-        settled.derivation,
+        settled.answer.derivation,
         settled.found,
         tuple(findings),
         tuple(statements),

@@ -32,10 +32,13 @@ from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
 from wholecloth.retrieval.cache import FeatureCache
-from wholecloth.retrieval.reading import Reader
+from wholecloth.retrieval.reading import FeatureStore, Reader
 from wholecloth.share import figures, report
 from wholecloth.share.record import encode, masks, png, record_of, text_only
 from wholecloth.weighing import statements
+
+_KEPT = 128 * 2**20
+"""Bytes of features kept for a second look: about 900 candidates; others are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def examine(
             tops,
             candidates,
             said,
-            Reader(candidates.sources, pool, None, cache, paranoid=paranoid),
+            Reader(candidates.sources, pool, FeatureStore(_KEPT), cache, paranoid=paranoid),
             out=Path(out) if out is not None else None,
             replace=replace,
             progress=progress,
@@ -239,6 +242,7 @@ _LOGGED: dict[str, tuple[Action, str]] = {
     "looking at candidates": ("searched", "candidates"),
     "looking closer": ("searched", "candidates"),
     "comparing": ("compared", "candidates"),
+    "looking for the rest": ("searched", "candidates"),
     "looking for marks": ("weighed", "Q1"),
 }
 

@@ -115,7 +115,7 @@ def _unchanged(
 def blocks(
     original: RGB, published: RGB, alignment: Alignment, area: Mask
 ) -> tuple[Flags, Flags, Flags]:
-    """On the block grid: textured in either picture, structure survives, and textured in neither."""
+    """On the block grid: textured in one or both, structure survives, and textured in neither."""
     h, w = published.shape[:2]
     stride = max(_STRIDE, -(-max(h, w) // _SIDE))
     grid = (max(4, w // stride), max(4, h // stride))
@@ -174,7 +174,5 @@ def _luma(rgb: RGB, grid: tuple[int, int]) -> F32:
 
 
 def _on_grid(mask: Mask, shape: tuple[int, ...]) -> Flags:
-    soft = cv2.resize(
-        mask.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_AREA
-    )
+    soft = cv2.resize(mask.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
     return np.asarray(soft > 0.5)

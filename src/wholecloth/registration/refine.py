@@ -65,9 +65,7 @@ def register_within(
 
     ``start`` comes from features of the area; it is not looked for again.
     """
-    homography, model, residual = _refined(
-        original, published, start.original_to_published, area
-    )
+    homography, model, residual = _refined(original, published, start.original_to_published, area)
     if model is None:
         reason = "the area could not be tracked from one picture into the other"
         return NotAligned(reason, start.inliers, start.putative)
@@ -86,7 +84,8 @@ def _refined(
     inside_u8 = cv2.erode(inside.astype(np.uint8), np.ones((15, 15), np.uint8))
     if area is not None:
         size = (shape[1], shape[0])
-        inside_u8 &= cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        asked = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        inside_u8 = cv2.bitwise_and(inside_u8, asked)
     # Corners of the smoothed picture: sensor noise has corners too, and they move with nothing.
     smooth = cv2.GaussianBlur(gray, (0, 0), 1.2)
     points = cv2.goodFeaturesToTrack(smooth, _CORNERS, 0.003, 10, mask=inside_u8, blockSize=5)

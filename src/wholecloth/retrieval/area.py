@@ -33,7 +33,9 @@ def features_in(published: RGB, area: Mask, settings: FeatureSettings) -> Featur
     x0, y0, x1, y1 = box_of(area, round(_MARGIN * max(area.shape)))
     part = np.ascontiguousarray(published[y0:y1, x0:x1])
     found = extract(part, settings, where=area[y0:y1, x0:x1])
-    return Features(found.points + (x0, y0), found.sift, float(area.shape[1]), found.scale)
+    return Features(
+        found.points + np.array([x0, y0]), found.sift, float(area.shape[1]), found.scale
+    )
 
 
 def box_of(area: Mask, margin: int = 0) -> tuple[int, int, int, int]:

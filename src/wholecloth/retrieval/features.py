@@ -104,7 +104,10 @@ def extract(
 
 
 def _strongest(
-    keypoints: Sequence[cv2.KeyPoint], gray: NDArray[np.uint8], where: Mask, settings: FeatureSettings
+    keypoints: Sequence[cv2.KeyPoint],
+    gray: cv2.typing.MatLike,
+    where: Mask,
+    settings: FeatureSettings,
 ) -> list[cv2.KeyPoint]:
     """Those inside, strongest first, as many as the settings allow."""
     size = (gray.shape[1], gray.shape[0])

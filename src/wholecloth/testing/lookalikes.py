@@ -99,13 +99,12 @@ def _things(rng: Rng, pictures: Sequence[RGB]) -> Pair:
         ground = _sized_to(pictures[n], size)
         for place, seed in enumerate(seeds):
             thing_rng = np.random.default_rng(int(seed))
-            thing = surface(thing_rng, 220, 220, thing_rng.uniform(40, 215, 3).astype(np.float32))
-            thing = np.clip(thing, 0, 255).astype(np.uint8)
-            thing = photographed_again(thing, rng, 4.0)
+            cloth = surface(thing_rng, 220, 220, thing_rng.uniform(40, 215, 3).astype(np.float32))
+            thing = photographed_again(np.clip(cloth, 0, 255).astype(np.uint8), rng, 4.0)
             turn = cv2.getRotationMatrix2D(
                 (110, 110), float(rng.uniform(-25, 25)), float(rng.uniform(0.75, 1.2))
             )
-            turn[:, 2] += (130 + 230 * place - 110, rng.uniform(200, 560) - 110)
+            turn[:, 2] += np.array([20.0 + 230 * place, rng.uniform(90, 450)])
             turn[:, :2] @= np.diag(rng.uniform(0.85, 1.15, 2))
             disc = np.zeros((220, 220), np.uint8)
             cv2.circle(disc, (110, 110), 95, 1, -1)
@@ -160,7 +159,7 @@ def _same_overlay(kind: str) -> Callable[[Rng, Sequence[RGB]], Pair]:
 
 
 def _application(rng: Rng, pictures: Sequence[RGB]) -> Pair:
-    """Two screenshots of one application: the same bars, buttons and words around other pictures."""
+    """Two screenshots of one application: the same bars and words around other pictures."""
     w, h = 720, 1280
     dark = rng.random() < 0.5
     ground = np.full((h, w, 3), 22 if dark else 250, np.uint8)

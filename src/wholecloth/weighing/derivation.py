@@ -9,15 +9,16 @@ nobody explains 1.5 % of the frame any more.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from wholecloth.localisation.graphic import is_drawn
+from wholecloth.localisation.settings import Settings
 from wholecloth.localisation.support import uniform_frame
 from wholecloth.localisation.within import Explained, explained_within
-from wholecloth.model.comparison import Alignment, Candidate, Comparison, NotAligned
+from wholecloth.model.comparison import Alignment, Candidate, Comparison, EditMap, NotAligned
 from wholecloth.model.derivation import Derivation, Outlines, Part, Role
 from wholecloth.model.media import Mask, Picture
 from wholecloth.registration.refine import register_within
@@ -46,7 +47,9 @@ class Piece:
     """What one candidate was found to explain of the unexplained area."""
 
     candidate: Candidate
+    alignment: Alignment
     explained: Explained
+    role: Role = "part"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,102 +85,84 @@ def explain(
     if not believed:
         return NOTHING
     first = believed[0]
-    own = _explained_by(published, first)
+    aligned, edits = first.comparison.alignment, first.comparison.edits
+    assert isinstance(aligned, Alignment)
+    assert edits is not None
+    partial = first.comparison.kind == "partial"
+    own = _explained_by(published, first, edits, aligned)
+    taken = [Piece(first, aligned, own, "part" if partial else "surroundings")]
     frame = ~uniform_frame(published.pixels)
     left = _areas(frame & ~own.mask)
-    taken: list[tuple[Candidate, Alignment, Explained, Role]] = []
-    aligned = first.comparison.alignment
-    assert isinstance(aligned, Alignment)
-    partial = first.comparison.kind == "partial"
-    taken.append((first, aligned, own, "part" if partial else "surroundings"))
-    edits = first.comparison.edits
-    covered = edits.comparable if edits is not None else own.mask
     for _ in range(MAX_ROUNDS):
         if left.mean() < MIN_SHARE:
             break
-        pieces = _pieces(published, left, look, get, first)
-        added = _greedy(pieces, left)
+        added = _greedy(_pieces(published, left, look, get), left)
         if not added:
             break
         for piece in added:
             mask = piece.explained.mask
-            inside = not partial and float(covered[mask].mean()) > 0.5
-            alignment = piece.candidate.comparison.alignment
-            assert isinstance(alignment, Alignment)
-            role: Role = "donor" if inside else "part"
-            taken.append((piece.candidate, alignment, piece.explained, role))
+            inside = not partial and float(edits.comparable[mask].mean()) > 0.5
+            taken.append(replace(piece, role="donor" if inside else "part"))
             left = left & ~grown(mask, _pixels(_SLIVER, mask.shape))
         left = _areas(left)
     return _answer(believed, taken, frame)
 
 
-def _answer(
-    believed: Sequence[Candidate],
-    taken: Sequence[tuple[Candidate, Alignment, Explained, Role]],
-    frame: Mask,
-) -> Answer:
-    names = [c.comparison.candidate for c in believed]
+def _answer(believed: Sequence[Candidate], taken: Sequence[Piece], frame: Mask) -> Answer:
+    """Labels for the pieces: those of the believed sources, then new ones in order."""
+    indices = [c.comparison.candidate for c in believed]
     further: list[Candidate] = []
     parts = []
     rest = frame.copy()
-    for candidate, alignment, explained, role in taken:
-        index = candidate.comparison.candidate
-        if index not in names:
-            names.append(index)
-            further.append(candidate)
-        rest &= ~explained.mask
-        parts.append(
-            Part(
-                f"S{names.index(index) + 1}",
-                role,
-                outlines(explained.mask),
-                float(explained.mask.mean()),
-                alignment.original_to_published,
-                alignment.mirrored,
-                alignment.inliers,
-                alignment.residual_px,
-                explained.agreement,
-            )
+    for piece in taken:
+        index, alignment = piece.candidate.comparison.candidate, piece.alignment
+        known = index in indices
+        if not known:
+            indices.append(index)
+        mask = piece.explained.mask
+        part = Part(
+            source=f"S{indices.index(index) + 1}",
+            role=piece.role,
+            outlines=outlines(mask),
+            share=float(mask.mean()),
+            original_to_published=alignment.original_to_published,
+            mirrored=alignment.mirrored,
+            inliers=alignment.inliers,
+            residual_px=alignment.residual_px,
+            agreement=piece.explained.agreement,
         )
+        if not known:
+            further.append(_as_source(piece.candidate, part, mask))
+        rest &= ~mask
+        parts.append(part)
     rest = _areas(rest)
-    return Answer(
-        Derivation(tuple(parts), outlines(rest), float(rest.mean())), tuple(further)
-    )
+    derivation = Derivation(tuple(parts), outlines(rest), float(rest.mean()))
+    return Answer(derivation, tuple(further))
 
 
-def _explained_by(published: Picture, source: Candidate) -> Explained:
+def _explained_by(
+    published: Picture, source: Candidate, edits: EditMap, alignment: Alignment
+) -> Explained:
     """What the nearest source explains, as the whole comparison found it.
 
     Where its surroundings do not come along, most of the frame is none of it, and flat ground that
     agrees by chance is left out.
     """
-    edits, alignment = source.comparison.edits, source.comparison.alignment
-    assert edits is not None
     plain = Explained(edits.comparable & ~edits.mask, edits.agreement, 0)
-    if source.comparison.kind != "partial" or not isinstance(alignment, Alignment):
+    if source.comparison.kind != "partial":
         return plain
-    found = explained_within(
-        source.picture.pixels,
-        published.pixels,
-        alignment,
-        published.facts.jpeg,
-        edits.comparable,
-    )
-    return found or plain
+    original, jpeg = source.picture.pixels, published.facts.jpeg
+    return explained_within(original, published.pixels, alignment, jpeg, edits.comparable) or plain
 
 
-def _pieces(
-    published: Picture, left: Mask, look: Look, get: Get, first: Candidate
-) -> list[Piece]:
+def _pieces(published: Picture, left: Mask, look: Look, get: Get) -> list[Piece]:
     area = grown(left, _pixels(_GROW, left.shape))
     out: list[Piece] = []
     for lead in look(area)[:MAX_EXAMINED]:
-        if lead.index == first.comparison.candidate:
-            continue
         candidate = get(lead)
-        if candidate is None:
-            continue
-        piece = examine_piece(published, candidate, lead.verified, area, left)
+        piece = None
+        if candidate is not None:
+            piece = examine_piece(published, candidate, lead.verified, area, left)
         if piece is not None:
             out.append(piece)
     return out
@@ -203,10 +188,35 @@ def examine_piece(
         return None
     if is_drawn(published.pixels, found.mask):
         return None  # the same sticker or bars on both
-    reason = f"it explains {found.mask.mean():.1%} of the frame that S1 does not"
-    index = candidate.comparison.candidate
-    comparison = Comparison(index, alignment, None, "partial", reason)
-    return Piece(Candidate(candidate.name, original, comparison), found)
+    return Piece(candidate, alignment, found)
+
+
+def _as_source(candidate: Candidate, part: Part, mask: Mask) -> Candidate:
+    """A candidate that only this brought up, with what it explains as all there is to compare."""
+    edits = EditMap(
+        mask=np.zeros_like(mask),
+        comparable=mask,
+        regions=(),
+        exact=False,
+        share=0.0,
+        agreement=part.agreement,
+        ring_unchanged=1.0,
+        unexplained_db=None,
+        noise_correlation_drop=None,
+        unexplained_log=None,
+        settings=Settings().name,
+    )
+    alignment = Alignment(
+        part.original_to_published,
+        part.mirrored,
+        part.inliers,
+        part.inliers,
+        part.residual_px,
+        "part",
+    )
+    reason = f"it explains {part.share:.1%} of the frame, which S1 does not"
+    comparison = Comparison(candidate.comparison.candidate, alignment, edits, "partial", reason)
+    return Candidate(candidate.name, candidate.picture, comparison)
 
 
 def _greedy(pieces: Sequence[Piece], left: Mask) -> list[Piece]:
@@ -221,8 +231,7 @@ def _greedy(pieces: Sequence[Piece], left: Mask) -> list[Piece]:
             break
         piece = waiting.pop(best)
         mask = np.asarray(piece.explained.mask & rest)
-        explained = Explained(mask, piece.explained.agreement, piece.explained.blocks)
-        out.append(Piece(piece.candidate, explained))
+        out.append(replace(piece, explained=replace(piece.explained, mask=mask)))
         rest &= ~mask
     return out
 

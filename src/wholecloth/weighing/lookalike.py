@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wholecloth.localisation.graphic import is_drawn
-from wholecloth.localisation.within import explained_within
+from wholecloth.localisation.within import blocks, explained_within
 from wholecloth.model.comparison import Alignment, EditMap, Homography
 from wholecloth.model.media import Mask, Picture
 from wholecloth.registration.refine import register_within
@@ -36,8 +36,8 @@ MOVED = 0.6
 """So much of the changed area is displaced content or the place it left.  Drawn bursts (two depths,
 1-5 % apart): see ``docs/measured.md``; whole-frame AI edits among the development cases: at most
 .07 displaced."""
-LEFT = 0.8
-"""So much of the place it left has changed; a copy-move leaves its source as it was."""
+STAYED = 0.4
+"""At most so much of the texture is still at the place it left; a copy-move leaves it all."""
 _MOSTLY = 0.4
 """From this changed share on it is asked whether what agrees was drawn."""
 
@@ -64,17 +64,13 @@ def likeness(
     moved = 0.0
     if lost and edits.share >= _MIN_SHARE:
         moved = displaced(original, published, alignment, edits)
-    drawn = edits.share > _MOSTLY and is_drawn(
-        published.pixels, edits.comparable & ~edits.mask
-    )
+    drawn = edits.share > _MOSTLY and is_drawn(published.pixels, edits.comparable & ~edits.mask)
     return Likeness(
         perspective_of(alignment.original_to_published, original.shape), lost, moved, drawn
     )
 
 
-def displaced(
-    original: Picture, published: Picture, alignment: Alignment, edits: EditMap
-) -> float:
+def displaced(original: Picture, published: Picture, alignment: Alignment, edits: EditMap) -> float:
     """Share of the changed area that shows the candidate's own content, moved, or where it was."""
     area = grown(edits.mask, max(2, round(0.01 * max(edits.mask.shape))))
     query = features_in(published.pixels, area, QUICK)
@@ -97,7 +93,8 @@ def displaced(
     frame = (found.mask.shape[0], found.mask.shape[1])
     came_from = warp(found.mask.astype(np.uint8) * np.uint8(255), back, frame) > 127
     came_from &= edits.comparable
-    if not came_from.any() or float(edits.mask[came_from].mean()) < LEFT:
+    textured, agrees, _ = blocks(original.pixels, published.pixels, alignment, came_from)
+    if agrees.sum() > STAYED * textured.sum():
         return 0.0
     return float((found.mask | came_from)[edits.mask].mean())
 
@@ -105,6 +102,6 @@ def displaced(
 def _distance(mask: Mask, there: Homography, here: Homography) -> float:
     """How far the content of a region moved, at its box's corners, over the frame's longer side."""
     x0, y0, x1, y1 = box_of(mask)
-    box = corners((y1 - y0, x1 - x0)) + (x0, y0)
+    box = corners((y1 - y0, x1 - x0)) + np.array([x0, y0])
     moved = apply(here @ np.linalg.inv(there), box)
     return float(np.median(np.linalg.norm(moved - box, axis=1)) / max(mask.shape))
