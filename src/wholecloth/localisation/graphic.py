@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from wholecloth.localisation.robust import F32
 from wholecloth.model.media import RGB, Mask
 
 TWO_TONES = 0.43
@@ -17,7 +19,7 @@ FEW_COLOURS = 0.7
 (two tones .54-.68, few colours .79-.97) and 39 edits of photographs among the development cases,
 of which those with few colours (.74-.89, a person before a blank wall) had two tones .10-.32."""
 _SOFTEST = 0.1
-_WINDOW, _RANGE, _NEAR = 9, 40, 0.2
+_WINDOW, _AROUND, _RANGE, _NEAR = 9, 15, 40, 0.2
 _COLOURS, _MIN_PIXELS = 6, 200
 
 
@@ -35,17 +37,34 @@ def two_tones(published: RGB, where: Mask) -> float | None:
     The tenth percentile over windows with a contrast of 40 levels and more, since what was drawn
     has hardly a soft edge; None where there are few such windows.
     """
-    gray = np.asarray(cv2.cvtColor(published, cv2.COLOR_RGB2GRAY), np.uint8)
+    share, contrast = _extremes(published, _WINDOW)
     kernel = np.ones((_WINDOW, _WINDOW), np.uint8)
-    low, high = cv2.erode(gray, kernel), cv2.dilate(gray, kernel)
-    contrast = high.astype(np.float32) - low
-    margin = np.float32(_NEAR) * contrast
-    extreme = ((gray <= low + margin) | (gray >= high - margin)).astype(np.float32)
-    share = cv2.blur(extreme, (_WINDOW, _WINDOW))
     chosen = (cv2.erode(where.astype(np.uint8), kernel) > 0) & (contrast > _RANGE)
     if chosen.sum() < _MIN_PIXELS:
         return None
     return float(np.quantile(share[chosen], _SOFTEST))
+
+
+def two_tones_at(published: RGB, points: NDArray[np.float64]) -> float | None:
+    """The same around N×2 points (x, y): the median over 15×15 windows; None without points."""
+    share, _ = _extremes(published, _AROUND)
+    at = np.rint(points).astype(int)
+    height, width = share.shape
+    inside = (at >= 0).all(axis=1) & (at[:, 0] < width) & (at[:, 1] < height)
+    if not inside.any():
+        return None
+    return float(np.median(share[at[inside, 1], at[inside, 0]]))
+
+
+def _extremes(published: RGB, window: int) -> tuple[F32, F32]:
+    """Per window: share of pixels in the outer fifths of its range, and that range in levels."""
+    gray = np.asarray(cv2.cvtColor(published, cv2.COLOR_RGB2GRAY), np.uint8)
+    kernel = np.ones((window, window), np.uint8)
+    low, high = cv2.erode(gray, kernel), cv2.dilate(gray, kernel)
+    contrast = np.asarray(high, np.float32) - low
+    margin = np.float32(_NEAR) * contrast
+    extreme = ((gray <= low + margin) | (gray >= high - margin)).astype(np.float32)
+    return np.asarray(cv2.blur(extreme, (window, window)), np.float32), contrast
 
 
 def few_colours(published: RGB, where: Mask) -> float:

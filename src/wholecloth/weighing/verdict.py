@@ -10,7 +10,7 @@ import numpy as np
 
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned, Verdict
 from wholecloth.model.dated import Dated
-from wholecloth.weighing.lookalike import MOVED, Likeness
+from wholecloth.weighing.lookalike import HARDLY, MOVED, Likeness
 
 Kind = Literal["copy", "edit", "rerendered", "partial", "same_scene", "none"]
 
@@ -31,7 +31,8 @@ class Bounds:
     scene_residual_px: float = 1.0
     scene_ring: float = 0.6
     """The tracked surroundings keep moving by more than this, in pixels of the coarser picture,
-    and less of the outer ring than this is unchanged: the same scene, another photograph."""
+    and less of the outer ring than this is unchanged, or hardly any of the textured area agrees:
+    the same scene, another photograph."""
     perspective: float = 0.004
     """More than this, with the fine detail of the surroundings lost: another standpoint, perhaps a
     photographed print or screen.  Two photographs of one wall among the development cases:
@@ -90,10 +91,17 @@ def judge(
         )
     if edits.share > BOUNDS.partial_share and edits.ring_unchanged < BOUNDS.partial_ring:
         return "partial", "only a part of the frame comes from it; its surroundings do not"
-    if residual > BOUNDS.scene_residual_px and edits.ring_unchanged < BOUNDS.scene_ring:
+    if likeness.lettered:
+        return "none", (
+            f"what agrees with the published picture are words or a logo; "
+            f"{1 - edits.agreement:.0%} of the textured area does not"
+        )
+    apart = edits.ring_unchanged < BOUNDS.scene_ring
+    if residual > BOUNDS.scene_residual_px and (apart or edits.agreement < HARDLY):
         return "same_scene", (
             f"features fit, but the surroundings keep moving by {residual:.1f} px and "
-            f"{1 - edits.ring_unchanged:.0%} of the outer ring differs"
+            f"{1 - edits.ring_unchanged:.0%} of the outer ring differs, "
+            f"{1 - edits.agreement:.0%} of the textured area"
         )
     another = _another_standpoint(edits, likeness)
     if another:
