@@ -157,6 +157,7 @@ def settle(
     left = _not_examined(published, found, unread)
     answer = rest(believed)
     sources = (*believed, *answer.further)
+    sentence += _others(answer.derivation)
     return Settled(verdict, sentence, sources, names, answer, found, left)
 
 
@@ -208,8 +209,10 @@ def conclude(
     statements: Sequence[Statement],
 ) -> Examination:
     """Weigh everything and decide."""
-    chain = _edited_before(settled.verdict, settled.sources)
-    pair = Pair(settled.verdict, settled.sentence, chain)
+    answer = settled.answer
+    believed = settled.sources[: len(settled.sources) - len(answer.further)]
+    chain = _edited_before(settled.verdict, believed, answer.derivation)
+    pair = Pair(settled.verdict, settled.sentence, chain, _donor(answer.derivation))
     read, decision = decide(pair, findings, statements, published.digests.sha256)
     return Examination(
         published,
@@ -337,15 +340,38 @@ def _identical(published: Picture, index: int, name: str) -> Candidate:
     return Candidate(name, published, comparison)
 
 
-def _edited_before(verdict: Verdict, believed: Sequence[Candidate]) -> str:
+def _others(derivation: Derivation | None) -> str:
+    """The other parts of the frame, for the sentence."""
+    if derivation is None or len(derivation.parts) < 2:
+        return ""
+    said = [f"{p.source} explains {p.share:.1%} of the frame" for p in derivation.parts[1:]]
+    return "; " + ", ".join(said)
+
+
+def _donor(derivation: Derivation | None) -> str:
+    """A fact about pixels; whose likeness came from where is for a person to say."""
+    donors = derivation.donors if derivation else ()
+    if not donors:
+        return ""
+    regions = " and ".join(f"{p.share:.1%} of the frame from {p.source}" for p in donors)
+    return (
+        f"a region inside the surroundings of S1 comes from another candidate: {regions}; which "
+        "of these pictures shows the person is for a person to say"
+    )
+
+
+def _edited_before(
+    verdict: Verdict, believed: Sequence[Candidate], derivation: Derivation | None
+) -> str:
     """Why a copy is no plain copy: what speaks against "there was no edit"."""
     if verdict != "copy":
         return ""
     edits = believed[0].comparison.edits if believed else None
     if edits is not None and edits.beside > BESIDE:
         return (
-            f"{edits.beside:.0%} of the frame shows something that S1 does not cover and that was "
-            "not compared: cut the parts of the collage or screenshot apart and examine each alone"
+            f"{edits.beside:.0%} of the frame shows something that S1 does not cover"
+            + (_others(derivation) or " and that was not compared")
+            + ": cut the parts of the collage or screenshot apart and examine each alone"
         )
     if edits is not None and edits.colours is not None:
         return (

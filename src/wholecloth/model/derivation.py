@@ -7,10 +7,11 @@ from typing import Literal
 
 from wholecloth.model.comparison import Homography
 
-Role = Literal["surroundings", "donor", "part"]
+Role = Literal["surroundings", "donor", "version", "part"]
 """``surroundings``: what the nearest source explains of an edit or copy.  ``donor``: a region that
-the source of the surroundings covers but does not explain, and another one does.  ``part``: one of
-several put side by side, or a piece without its surroundings."""
+the source of the surroundings covers but does not explain, and another one does.  ``version``: the
+same, where that other one has the surroundings too, so that it is another version of the same
+picture.  ``part``: one of several put side by side, or a piece without its surroundings."""
 
 Outlines = tuple[tuple[tuple[int, int], ...], ...]
 """Closed polygons of pixel centres (x, y), outer contours and holes alike: fill by the even-odd

@@ -102,7 +102,9 @@ def explain(
         for piece in added:
             mask = piece.explained.mask
             inside = not partial and float(edits.comparable[mask].mean()) > 0.5
-            taken.append(replace(piece, role="donor" if inside else "part"))
+            version = inside and _has(piece.candidate, own.mask)
+            role: Role = "version" if version else "donor" if inside else "part"
+            taken.append(replace(piece, role=role))
             left = left & ~grown(mask, _pixels(_SLIVER, mask.shape))
         left = _areas(left)
     return _answer(believed, taken, frame)
@@ -138,6 +140,15 @@ def _answer(believed: Sequence[Candidate], taken: Sequence[Piece], frame: Mask) 
     rest = _areas(rest)
     derivation = Derivation(tuple(parts), outlines(rest), float(rest.mean()))
     return Answer(derivation, tuple(further))
+
+
+def _has(candidate: Candidate, surroundings: Mask) -> bool:
+    """Whether a candidate, compared as a whole, explains most of the surroundings too."""
+    edits = candidate.comparison.edits
+    if edits is None or candidate.comparison.kind in ("none", "same_scene"):
+        return False
+    both = edits.comparable & ~edits.mask & surroundings
+    return bool(both.sum() > 0.5 * surroundings.sum())
 
 
 def _explained_by(
