@@ -102,7 +102,8 @@ def examine_picture(
     identical = still_identical(published, reader.sources, found)
 
     def rest(believed: Sequence[Candidate]) -> Answer:
-        return explained(published, believed, reader, found, progress)
+        out = [*(i for i, _ in identical), *same_scene(compared)]
+        return explained(published, believed, reader, found, progress, out)
 
     settled = settle(published, found, compared, identical, skipped, rest)
     progress("looking for marks", 0, 1)
@@ -161,20 +162,30 @@ def settle(
     return Settled(verdict, sentence, sources, names, answer, found, left)
 
 
+def same_scene(compared: Sequence[Candidate]) -> list[int]:
+    """Indices of the candidates that are other photographs of the scene."""
+    return [c.comparison.candidate for c in compared if c.comparison.kind == "same_scene"]
+
+
 def explained(
     published: Picture,
     believed: Sequence[Candidate],
     reader: Reader,
     found: Found,
     progress: Progress,
+    leave_out: Sequence[int] = (),
 ) -> Answer:
-    """Ask the candidates again for what the nearest source leaves unexplained."""
+    """Ask the candidates again for what the nearest source leaves unexplained.
+
+    ``leave_out``: candidates not to ask; the published file itself, and other photographs of its
+    scene, which look like any of its parts.
+    """
     near = [lead.index for lead in found.leads[:MAX_COMPARED]]
     known = {c.comparison.candidate: c for c in believed}
 
     def asked(area: Mask) -> list[Lead]:
-        first = [c.comparison.candidate for c in believed[:1]]
-        return look(published.pixels, area, reader, progress, near=near, leave_out=first)
+        out = [*leave_out, *(c.comparison.candidate for c in believed[:1])]
+        return look(published.pixels, area, reader, progress, near=near, leave_out=out)
 
     def get(lead: Lead) -> Candidate | None:
         if lead.index in known:

@@ -118,7 +118,9 @@ def localise(document: Json, pool: WorkerPool) -> Json:
 
     def rest(believed: Sequence[Candidate]) -> Answer:
         found = exchange.found_from(document["found"])
-        return explained(published, believed, reader, found, lambda *_: None)
+        scenes = [k["index"] for k in done["found"]["leads"] if k.get("kind") == "same_scene"]
+        out = [*found.identical, *scenes]
+        return explained(published, believed, reader, found, lambda *_: None, out)
 
     with threadpool_limits(limits=1, user_api="blas"):
         answer = _settled_by(done, published, pool, rest).answer

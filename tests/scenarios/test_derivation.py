@@ -91,10 +91,8 @@ def test_the_map_shows_no_pixel_of_any_picture(tmp_path: Path) -> None:
     drawn = draw_derivation(1000, "head")
     examined(tmp_path, drawn.published, drawn.originals)
     figure = np.asarray(Image.open(tmp_path / "out" / "figure-map.png").convert("RGB"))
-    colours, counts = np.unique(figure.reshape(-1, 3), axis=0, return_counts=True)
-    flat = np.sort(counts)[::-1][:4].sum() / counts.sum()
-    assert len(colours) < 200  # the letters' smoothing
-    assert flat > 0.95
+    _, counts = np.unique(figure.reshape(-1, 3), axis=0, return_counts=True)
+    assert np.sort(counts)[::-1][:4].sum() > 0.95 * counts.sum()  # the rest: letters' soft edges
 
 
 def test_the_same_files_give_the_same_map(tmp_path: Path) -> None:

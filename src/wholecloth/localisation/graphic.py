@@ -1,7 +1,7 @@
 """Whether what two pictures share was drawn: words, bars, icons, a frame.
 
-Drawn things have few colours, and around each edge just two tones; a photograph fills the range
-between.  Measured on the published pixels that an original explains.
+Drawn things have few colours, even grounds, and around each edge just two tones; a photograph fills
+the range between.  Measured on the published pixels that an original explains.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ FEW_COLOURS = 0.7
 """Both at least so: drawn.  Set between 12 drawn applications and frames around other pictures
 (two tones .54-.68, few colours .79-.97) and 39 edits of photographs among the development cases,
 of which those with few colours (.74-.89, a person before a blank wall) had two tones .10-.32."""
+EVEN = 2.0
+"""… and a quarter of the windows without an edge range over at most so many levels: the same drawn
+ones 0, a photograph of stars on black (few colours, two tones) 4-23."""
 _SOFTEST = 0.1
 _WINDOW, _AROUND, _RANGE, _NEAR = 9, 15, 40, 0.2
 _COLOURS, _MIN_PIXELS = 6, 200
@@ -27,22 +30,27 @@ def is_drawn(published: RGB, where: Mask) -> bool:
     """Whether the picture is drawn there; where nothing has an edge, few colours decide."""
     if few_colours(published, where) < FEW_COLOURS:
         return False
-    tones = two_tones(published, where)
-    return tones is None or tones >= TWO_TONES
+    tones, ground = two_tones(published, where)
+    return (tones is None or tones >= TWO_TONES) and (ground is None or ground <= EVEN)
 
 
-def two_tones(published: RGB, where: Mask) -> float | None:
-    """Share of a 9×9 window's pixels that are close to its darkest or lightest, 0-1.
+def two_tones(published: RGB, where: Mask) -> tuple[float | None, float | None]:
+    """How two-toned the edges are, and how even the ground between them.
 
-    The tenth percentile over windows with a contrast of 40 levels and more, since what was drawn
-    has hardly a soft edge; None where there are few such windows.
+    Returns:
+        Share of a 9×9 window's pixels that are close to its darkest or lightest, 0-1: the tenth
+        percentile over windows with a contrast of more than 40 levels, since what was drawn has
+        hardly a soft edge.  Contrast of the other windows in levels: the lower quartile.  None
+        where there are few such windows.
     """
     share, contrast = _extremes(published, _WINDOW)
     kernel = np.ones((_WINDOW, _WINDOW), np.uint8)
-    chosen = (cv2.erode(where.astype(np.uint8), kernel) > 0) & (contrast > _RANGE)
-    if chosen.sum() < _MIN_PIXELS:
-        return None
-    return float(np.quantile(share[chosen], _SOFTEST))
+    asked = cv2.erode(where.astype(np.uint8), kernel) > 0
+    edges, ground = asked & (contrast > _RANGE), asked & (contrast <= _RANGE)
+    return (
+        float(np.quantile(share[edges], _SOFTEST)) if edges.sum() >= _MIN_PIXELS else None,
+        float(np.quantile(contrast[ground], 0.25)) if ground.sum() >= _MIN_PIXELS else None,
+    )
 
 
 def two_tones_at(published: RGB, points: NDArray[np.float64]) -> float | None:

@@ -65,7 +65,7 @@ def _label(figure: RGB, text: str, at: tuple[int, int]) -> None:
     (w, h), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.7, 2)
     x = int(np.clip(at[0] - w // 2, 0, max(0, figure.shape[1] - w)))
     y = int(np.clip(at[1] + h // 2, h, figure.shape[0] - 1))
-    cv2.putText(figure, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.7, _INK, 2, cv2.LINE_AA)
+    cv2.putText(figure, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.7, _INK, 2)
 
 
 def _legend(derivation: Derivation) -> list[str]:
@@ -75,5 +75,5 @@ def _legend(derivation: Derivation) -> list[str]:
 
 def _row(text: str, width: int) -> RGB:
     row = np.full((_LEGEND_PX, width, 3), _PAPER, np.uint8)
-    cv2.putText(row, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
+    cv2.putText(row, text, (6, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1)
     return row

@@ -101,7 +101,7 @@ def explain(
             break
         for piece in added:
             mask = piece.explained.mask
-            inside = not partial and float(edits.comparable[mask].mean()) > 0.5
+            inside = not partial and _is_inside(mask, edits.comparable, own.mask)
             version = inside and _has(piece.candidate, own.mask)
             role: Role = "version" if version else "donor" if inside else "part"
             taken.append(replace(piece, role=role))
@@ -140,6 +140,20 @@ def _answer(believed: Sequence[Candidate], taken: Sequence[Piece], frame: Mask) 
     rest = _areas(rest)
     derivation = Derivation(tuple(parts), outlines(rest), float(rest.mean()))
     return Answer(derivation, tuple(further))
+
+
+def _is_inside(mask: Mask, covered: Mask, surroundings: Mask) -> bool:
+    """Whether a region lies in the picture that surrounds it, and not beside it as in a collage.
+
+    The source of the surroundings must cover most of it and lie along most of its rim; the edge of
+    the frame is nobody's.
+    """
+    if covered[mask].mean() <= 0.5:
+        return False
+    reach = 3 * _pixels(_SLIVER, mask.shape)
+    padded = np.pad(mask, reach)
+    rim = grown(padded, reach) & ~grown(padded, reach - 1)
+    return bool(np.pad(surroundings, reach)[rim].mean() > 0.5)
 
 
 def _has(candidate: Candidate, surroundings: Mask) -> bool:
