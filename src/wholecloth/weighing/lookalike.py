@@ -51,7 +51,8 @@ class Likeness:
     """What beside the edit map speaks against a derivation."""
 
     perspective: float = 0.0
-    """See ``registration.warp.perspective_of``."""
+    perspective_px: float = 0.0
+    """See ``registration.warp.perspective_of``; the second in published pixels."""
     detail_lost: bool = False
     moved: float = 0.0
     """Share of the changed area that is the candidate's own content displaced, 0-1."""
@@ -73,7 +74,7 @@ def likeness(
     drawn = edits.share > _MOSTLY and is_drawn(published.pixels, edits.comparable & ~edits.mask)
     lettered = edits.agreement < HARDLY and _lettered(original, published, alignment)
     return Likeness(
-        perspective_of(alignment.original_to_published, original.shape),
+        *perspective_of(alignment.original_to_published, original.shape),
         lost,
         moved,
         drawn,

@@ -34,11 +34,14 @@ class Bounds:
     and less of the outer ring than this is unchanged, or hardly any of the textured area agrees:
     the same scene, another photograph."""
     perspective: float = 0.004
-    """More than this, with the fine detail of the surroundings lost: another standpoint, perhaps a
-    photographed print or screen.  Two photographs of one wall among the development cases:
-    .005 and more; a re-rendered and bent frame (drawn): under .0002; reposts: 0."""
+    perspective_px: float = 1.0
+    """More than both, with the fine detail lost and no area that differs: another standpoint,
+    perhaps a photographed print or screen.  Photographs of one wall among the development cases:
+    .0041-.0116 and 1.3-18 px, reposted or not; a copy of 128 px: .0041, but .7 px."""
+    perspective_edit: float = 0.006
     perspective_agreement: float = 0.5
-    """… and, where an area differs, less of the textured area than this in agreement."""
+    """Where an area differs: more than the one, and less than the other of the textured area in
+    agreement.  Two photographs of one scene: .0072-.0185; an AI edit, reposted: up to .0046."""
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
@@ -125,8 +128,12 @@ def _another_standpoint(edits: EditMap, likeness: Likeness) -> str:
             "displaced as a whole, and the fine detail of the rest is not carried over: near "
             "things moved against far ones, as between two photographs of one scene"
         )
-    agrees = not edits.regions or edits.agreement < BOUNDS.perspective_agreement
-    if likeness.detail_lost and likeness.perspective > BOUNDS.perspective and agrees:
+    seen_so = likeness.perspective > BOUNDS.perspective
+    seen_so &= likeness.perspective_px > BOUNDS.perspective_px
+    if edits.regions:
+        seen_so = likeness.perspective > BOUNDS.perspective_edit
+        seen_so &= edits.agreement < BOUNDS.perspective_agreement
+    if likeness.detail_lost and seen_so:
         return (
             "it is seen in another perspective and without the fine detail of the candidate: "
             "another photograph of the same thing, or a photograph of a print or screen of it"
