@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from wholecloth.localisation.graphic import is_drawn, two_tones_at
@@ -22,25 +23,28 @@ from wholecloth.model.comparison import Alignment, EditMap, Homography
 from wholecloth.model.media import Mask, Picture
 from wholecloth.registration.refine import register_within
 from wholecloth.registration.warp import apply, corners, perspective_of, scale_of, warp
-from wholecloth.retrieval.area import box_of, features_in, grown
+from wholecloth.retrieval.area import box_of, features_in
 from wholecloth.retrieval.features import QUICK, extract
 from wholecloth.retrieval.verify import agreeing, verify
 
 _DETAIL_LOST, _ENERGY = -0.02, 0.5
 """S2 below and S3 above: the surroundings' fine detail is not carried over."""
-_MIN_SHARE, _MIN_INLIERS = 0.015, 8
+_MIN_SHARE, _MIN_INLIERS = 0.015, 6
 _DISPLACED = 0.003
 """Of the longer side; less is the same place."""
 _ZOOM = 1.25
-MOVED = 0.6
+MOVED = 0.4
 """So much of the changed area is displaced content or the place it left.  Drawn bursts (two depths,
 1-5 % apart): see ``docs/measured.md``; whole-frame AI edits among the development cases: at most
 .07 displaced."""
-STAYED = 0.4
+_GAP, _RIM = 0.02, 0.008
+"""Of the longer side."""
+STAYED = 0.6
 """At most so much of the texture is still at the place it left; a copy-move leaves it all."""
-HARDLY, LETTERS = 0.12, 0.5
+HARDLY = 0.12
+LITTLE, LETTERS = 0.2, 0.5
 """Agreement below the first, two tones around the features above the second: words.  Six captions
-on other pictures: .51-.88 with agreement to .06; 34 edits of photographs, each also laundered, with
+on other pictures: .51-.88 with agreement to .17; 34 edits of photographs, each also laundered, with
 little agreement: at most .5 and, where a sign with words was kept and all else replaced, .87."""
 _MOSTLY = 0.4
 """From this changed share on it is asked whether what agrees was drawn."""
@@ -72,7 +76,7 @@ def likeness(
     if lost and edits.share >= _MIN_SHARE:
         moved = displaced(original, published, alignment, edits)
     drawn = edits.share > _MOSTLY and is_drawn(published.pixels, edits.comparable & ~edits.mask)
-    lettered = edits.agreement < HARDLY and _lettered(original, published, alignment)
+    lettered = edits.agreement < LITTLE and _lettered(original, published, alignment)
     return Likeness(
         *perspective_of(alignment.original_to_published, original.shape),
         lost,
@@ -92,7 +96,9 @@ def _lettered(original: Picture, published: Picture, alignment: Alignment) -> bo
 
 def displaced(original: Picture, published: Picture, alignment: Alignment, edits: EditMap) -> float:
     """Share of the changed area that shows the candidate's own content, moved, or where it was."""
-    area = grown(edits.mask, max(2, round(0.01 * max(edits.mask.shape))))
+    area = _interior(edits.mask)
+    if not area.any():
+        return 0.0
     query = features_in(published.pixels, area, QUICK)
     start = verify(extract(original.pixels, QUICK), query)
     if start is None or start.inliers < _MIN_INLIERS or start.mirrored != alignment.mirrored:
@@ -117,6 +123,17 @@ def displaced(original: Picture, published: Picture, alignment: Alignment, edits
     if agrees.sum() > STAYED * textured.sum():
         return 0.0
     return float((found.mask | came_from)[edits.mask].mean())
+
+
+def _interior(mask: Mask) -> Mask:
+    """The changed area with its gaps, without its rim, which shows what did not move."""
+    closing = max(3, round(_GAP * max(mask.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * closing + 1, 2 * closing + 1))
+    rim = max(2, round(_RIM * max(mask.shape)))
+    padded = np.pad(mask, closing).astype(np.uint8)
+    whole = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, kernel)[closing:-closing, closing:-closing]
+    small = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+    return np.asarray(cv2.erode(whole, small, borderType=cv2.BORDER_REPLICATE) > 0)
 
 
 def _distance(mask: Mask, there: Homography, here: Homography) -> float:

@@ -31,8 +31,8 @@ class Bounds:
     scene_residual_px: float = 1.0
     scene_ring: float = 0.6
     """The tracked surroundings keep moving by more than this, in pixels of the coarser picture,
-    and less of the outer ring than this is unchanged, or hardly any of the textured area agrees:
-    the same scene, another photograph."""
+    and less of the outer ring than this is unchanged, or hardly any of the textured area agrees,
+    or few features do: the same scene, another photograph."""
     perspective: float = 0.004
     perspective_px: float = 1.0
     """More than both, with the fine detail lost and no area that differs: another standpoint,
@@ -92,6 +92,9 @@ def judge(
             "what it shares with the published picture is drawn, not photographed (words, bars, "
             f"a frame); {edits.share:.0%} of the area differs"
         )
+    another = _another_standpoint(edits, likeness)
+    if another:
+        return "same_scene", another
     if edits.share > BOUNDS.partial_share and edits.ring_unchanged < BOUNDS.partial_ring:
         return "partial", "only a part of the frame comes from it; its surroundings do not"
     if likeness.lettered:
@@ -100,15 +103,13 @@ def judge(
             f"{1 - edits.agreement:.0%} of the textured area does not"
         )
     apart = edits.ring_unchanged < BOUNDS.scene_ring
-    if residual > BOUNDS.scene_residual_px and (apart or edits.agreement < HARDLY):
+    apart |= edits.agreement < HARDLY or alignment.inliers < BOUNDS.chance_inliers
+    if residual > BOUNDS.scene_residual_px and apart:
         return "same_scene", (
             f"features fit, but the surroundings keep moving by {residual:.1f} px and "
             f"{1 - edits.ring_unchanged:.0%} of the outer ring differs, "
             f"{1 - edits.agreement:.0%} of the textured area"
         )
-    another = _another_standpoint(edits, likeness)
-    if another:
-        return "same_scene", another
     if edits.regions:
         return "edit", "the surroundings are carried over and an area is not explained by them"
     judged = codec_modelled and scale >= BOUNDS.residue_from_scale
