@@ -45,7 +45,7 @@ def photographs(folder: Path | None) -> list[RGB] | None:
     if folder is None:
         return None
     paths = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
-    return [np.asarray(Image.open(p).convert("RGB")) for p in paths]
+    return [derivations.sized(np.asarray(Image.open(p).convert("RGB"))) for p in paths]
 
 
 def examined(pool: WorkerPool, published: bytes, candidates: dict[str, bytes]) -> Examination:

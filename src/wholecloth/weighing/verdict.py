@@ -39,9 +39,10 @@ class Bounds:
     perhaps a photographed print or screen.  Photographs of one wall among the development cases:
     .0041-.0116 and 1.3-18 px, reposted or not; a copy of 128 px: .0041, but .7 px."""
     perspective_edit: float = 0.006
-    perspective_agreement: float = 0.5
+    perspective_agreement: float = 0.36
     """Where an area differs: more than the one, and less than the other of the textured area in
-    agreement.  Two photographs of one scene: .0072-.0185; an AI edit, reposted: up to .0046."""
+    agreement.  Two photographs of one scene: .0072-.0185 and .23-.35; an AI edit with few
+    features, reposted: up to .0164 and .40-.45."""
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
