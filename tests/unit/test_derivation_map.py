@@ -125,6 +125,8 @@ def test_drawn_and_photographed() -> None:
     assert is_drawn(drawn, everywhere)
     assert not is_drawn(scene(21), np.ones((768, 1024), bool))
     assert not is_drawn(drawn, np.zeros_like(everywhere))
+    mist = np.repeat(np.linspace(120, 150, 600).astype(np.uint8)[None, :, None], 400, axis=0)
+    assert not is_drawn(np.repeat(mist, 3, axis=2), everywhere)
     edges = np.argwhere((drawn[..., 0] < 60) & everywhere)[::40, ::-1].astype(float)
     tones = two_tones_at(drawn, edges)
     assert tones is not None

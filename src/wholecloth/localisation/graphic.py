@@ -27,11 +27,15 @@ _COLOURS, _MIN_PIXELS = 6, 200
 
 
 def is_drawn(published: RGB, where: Mask) -> bool:
-    """Whether the picture is drawn there; where nothing has an edge, few colours decide."""
+    """Whether the picture is drawn there.
+
+    Where nothing has an edge it is not said to be: mist and sand have few colours too, and what was
+    drawn to be seen has edges.
+    """
     if few_colours(published, where) < FEW_COLOURS:
         return False
     tones, ground = two_tones(published, where)
-    return (tones is None or tones >= TWO_TONES) and (ground is None or ground <= EVEN)
+    return tones is not None and tones >= TWO_TONES and (ground is None or ground <= EVEN)
 
 
 def two_tones(published: RGB, where: Mask) -> tuple[float | None, float | None]:
