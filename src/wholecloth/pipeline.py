@@ -6,7 +6,7 @@ custody kept here; ``workflow`` joins those.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,17 +27,21 @@ from wholecloth.model.comparison import (
     NotAligned,
     Verdict,
 )
+from wholecloth.model.derivation import Derivation
 from wholecloth.model.evidence import Exhibit, Finding, Proposition, Statement
-from wholecloth.model.media import UNMODELLED, Picture, Source
+from wholecloth.model.media import UNMODELLED, Mask, Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
+from wholecloth.retrieval.area import look
 from wholecloth.retrieval.features import QUICK, extract
-from wholecloth.retrieval.linear import FEW_FEATURES, Found, search
+from wholecloth.retrieval.linear import FEW_FEATURES, Found, Lead, search
 from wholecloth.retrieval.reading import Reader
 from wholecloth.retrieval.verify import Verified, verify
 from wholecloth.signals.registry import run_all
 from wholecloth.weighing.decision import decide
+from wholecloth.weighing.derivation import NOTHING, Answer, explain
 from wholecloth.weighing.generations import order
+from wholecloth.weighing.lookalike import Likeness, likeness
 from wholecloth.weighing.propositions import Pair
 from wholecloth.weighing.verdict import judge, verdict_of
 
@@ -59,6 +63,8 @@ class Examination:
     """Nearest generation first; empty when no original was found."""
     copies: tuple[str, ...]
     """Names of candidates whose bytes are the published file's own."""
+    derivation: Derivation | None
+    """Which source explains which part; None where no original was found."""
     found: Found
     findings: tuple[Finding, ...]
     statements: tuple[Statement, ...]
@@ -95,7 +101,12 @@ def examine_picture(
     compared, lost = _compare(published, reader, found, settings or Settings(), progress)
     found = replace(found, skipped=(*found.skipped, *lost))
     identical = still_identical(published, reader.sources, found)
-    settled = settle(published, found, compared, identical, skipped)
+
+    def rest(believed: Sequence[Candidate]) -> Answer:
+        out = [*(i for i, _ in identical), *same_scene(compared)]
+        return explained(published, believed, reader, found, progress, out)
+
+    settled = settle(published, found, compared, identical, skipped, rest)
     progress("looking for marks", 0, 1)
     findings = run_all(exhibit_of(published, settled))
     return conclude(published, settled, findings, statements)
@@ -110,8 +121,14 @@ class Settled:
     sources: tuple[Candidate, ...]
     """Nearest generation first."""
     copies: tuple[str, ...]
+    answer: Answer
+    """Which source explains which part; its further sources are the last of ``sources``."""
     found: Found
     not_examined: tuple[str, ...]
+
+
+Rest = Callable[[Sequence[Candidate]], Answer]
+"""From the sources believed, nearest first, to the map of the frame."""
 
 
 def settle(
@@ -120,6 +137,7 @@ def settle(
     compared: Sequence[Candidate],
     identical: Sequence[tuple[int, str]],
     skipped: Sequence[Skipped] = (),
+    rest: Rest = lambda _: NOTHING,
 ) -> Settled:
     """Order what was compared and name the verdict.
 
@@ -129,6 +147,7 @@ def settle(
         compared: candidates compared in full, in the order of the leads.
         identical: index and name of candidates with the published file's own bytes.
         skipped: what was left out before the search.
+        rest: finds who explains what the nearest source does not.
     """
     believed = order([c for c in compared if c.comparison.kind not in ("none", "same_scene")])
     unread = [s for s in (*skipped, *found.skipped) if s.kind == "unread"]
@@ -138,7 +157,51 @@ def settle(
     featureless = found.features < FEW_FEATURES
     verdict, sentence = verdict_of(believed, compared, names, len(unread), featureless=featureless)
     left = _not_examined(published, found, unread, believed)
-    return Settled(verdict, sentence, tuple(believed), names, found, left)
+    answer = rest(believed)
+    sources = (*believed, *answer.further)
+    sentence += _others(answer.derivation)
+    return Settled(verdict, sentence, sources, names, answer, found, left)
+
+
+def same_scene(compared: Sequence[Candidate]) -> list[int]:
+    """Indices of the candidates that are other photographs of the scene."""
+    return [c.comparison.candidate for c in compared if c.comparison.kind == "same_scene"]
+
+
+def explained(
+    published: Picture,
+    believed: Sequence[Candidate],
+    reader: Reader,
+    found: Found,
+    progress: Progress,
+    leave_out: Sequence[int] = (),
+) -> Answer:
+    """Ask the candidates again for what the nearest source leaves unexplained.
+
+    ``leave_out``: candidates not to ask; the published file itself, and other photographs of its
+    scene, which look like any of its parts.
+    """
+    near = [lead.index for lead in found.leads[:MAX_COMPARED]]
+    known = {c.comparison.candidate: c for c in believed}
+
+    def asked(area: Mask) -> list[Lead]:
+        out = [*leave_out, *(c.comparison.candidate for c in believed[:1])]
+        return look(published.pixels, area, reader, progress, near=near, leave_out=out)
+
+    def get(lead: Lead) -> Candidate | None:
+        if lead.index in known:
+            return known[lead.index]
+        source = reader.sources[lead.index]
+        try:
+            original = picture(reader.pool.decode(source))
+        except InputRefused:
+            return None
+        if original.digests.sha256 != lead.sha256:
+            return None
+        pending = Comparison(lead.index, NotAligned("not compared yet"), None, "none")
+        return Candidate(source.name, original, pending)
+
+    return explain(published, believed, asked, get)
 
 
 def exhibit_of(published: Picture, settled: Settled) -> Exhibit:
@@ -158,8 +221,10 @@ def conclude(
     statements: Sequence[Statement],
 ) -> Examination:
     """Weigh everything and decide."""
-    chain = _edited_before(settled.verdict, settled.sources)
-    pair = Pair(settled.verdict, settled.sentence, chain)
+    answer = settled.answer
+    believed = settled.sources[: len(settled.sources) - len(answer.further)]
+    chain = _edited_before(settled.verdict, believed, answer.derivation)
+    pair = Pair(settled.verdict, settled.sentence, chain, _donor(answer.derivation))
     read, decision = decide(pair, findings, statements, published.digests.sha256)
     return Examination(
         published,
@@ -167,6 +232,7 @@ def conclude(
         settled.sentence,
         settled.sources,
         settled.copies,
+        settled.answer.derivation,
         settled.found,
         tuple(findings),
         tuple(statements),
@@ -256,11 +322,13 @@ def localised(
             published.facts.jpeg,
             settings or Settings(),
         )
-    scale = 1.0
+    scale, alike = 1.0, Likeness()
     if isinstance(alignment, Alignment):
         scale = scale_of(alignment.original_to_published, original.shape)
+        if edits is not None:
+            alike = likeness(original, published, alignment, edits)
     modelled = published.facts.format not in UNMODELLED
-    kind, reason = judge(alignment, edits, scale, codec_modelled=modelled)
+    kind, reason = judge(alignment, edits, scale, codec_modelled=modelled, likeness=alike)
     return Comparison(index, alignment, edits, kind, reason)
 
 
@@ -287,15 +355,38 @@ def _identical(published: Picture, index: int, name: str) -> Candidate:
     return Candidate(name, published, comparison)
 
 
-def _edited_before(verdict: Verdict, believed: Sequence[Candidate]) -> str:
+def _others(derivation: Derivation | None) -> str:
+    """The other parts of the frame, for the sentence."""
+    if derivation is None or len(derivation.parts) < 2:
+        return ""
+    said = [f"{p.source} explains {p.share:.1%} of the frame" for p in derivation.parts[1:]]
+    return "; " + ", ".join(said)
+
+
+def _donor(derivation: Derivation | None) -> str:
+    """A fact about pixels; whose likeness came from where is for a person to say."""
+    donors = derivation.donors if derivation else ()
+    if not donors:
+        return ""
+    regions = " and ".join(f"{p.share:.1%} of the frame from {p.source}" for p in donors)
+    return (
+        f"a region inside the surroundings of S1 comes from another candidate: {regions}; which "
+        "of these pictures shows the person is for a person to say"
+    )
+
+
+def _edited_before(
+    verdict: Verdict, believed: Sequence[Candidate], derivation: Derivation | None
+) -> str:
     """Why a copy is no plain copy: what speaks against "there was no edit"."""
     if verdict != "copy":
         return ""
     edits = believed[0].comparison.edits if believed else None
     if edits is not None and edits.beside > BESIDE:
         return (
-            f"{edits.beside:.0%} of the frame shows something that S1 does not cover and that was "
-            "not compared: cut the parts of the collage or screenshot apart and examine each alone"
+            f"{edits.beside:.0%} of the frame shows something that S1 does not cover"
+            + (_others(derivation) or " and that was not compared")
+            + ": cut the parts of the collage or screenshot apart and examine each alone"
         )
     if edits is not None and edits.colours is not None:
         return (

@@ -24,9 +24,11 @@ from wholecloth.model.evidence import Statement
 from wholecloth.model.media import Picture
 from wholecloth.pipeline import (
     MAX_COMPARED,
+    Rest,
     Settled,
     conclude,
     exhibit_of,
+    explained,
     localised,
     settle,
     still_identical,
@@ -38,6 +40,7 @@ from wholecloth.share import exchange
 from wholecloth.share.exchange import Json
 from wholecloth.share.record import record_of
 from wholecloth.signals.registry import run_all
+from wholecloth.weighing.derivation import Answer
 
 FORMAT = 1
 """Of the document; a step refuses another."""
@@ -98,7 +101,8 @@ def register(document: Json, pool: WorkerPool) -> Json:
 def localise(document: Json, pool: WorkerPool) -> Json:
     """Localise the edit against every registered lead and name the relation.
 
-    Adds ``edits`` (masks as PNG in base64, published frame), ``kind`` and ``because``.
+    Adds ``edits`` (masks as PNG in base64, published frame), ``kind`` and ``because`` to each, and
+    ``answer``: which source explains which part of the frame.
     """
     published = _published(document, "register", pool)
 
@@ -108,7 +112,19 @@ def localise(document: Json, pool: WorkerPool) -> Json:
         edits = exchange.edits_to(done.edits)
         return {"edits": edits, "kind": done.kind, "because": done.reason}
 
-    return _each_lead(document, "localise", pool, one)
+    done = _each_lead(document, "localise", pool, one)
+    collected = candidates_of([Path(a) for a in document["among"]], have_findings=False)
+    reader = Reader(collected.sources, pool)
+
+    def rest(believed: Sequence[Candidate]) -> Answer:
+        found = exchange.found_from(document["found"])
+        scenes = [k["index"] for k in done["found"]["leads"] if k.get("kind") == "same_scene"]
+        out = [*found.identical, *scenes]
+        return explained(published, believed, reader, found, lambda *_: None, out)
+
+    with threadpool_limits(limits=1, user_api="blas"):
+        answer = _settled_by(done, published, pool, rest).answer
+    return done | {"answer": exchange.answer_to(answer)}
 
 
 def signals(document: Json, pool: WorkerPool) -> Json:
@@ -161,6 +177,12 @@ def _original(lead: Mapping[str, Any], pool: WorkerPool) -> Picture:
 
 
 def _settled(document: Json, published: Picture, pool: WorkerPool) -> Settled:
+    answer = exchange.answer_from(document["answer"], lambda row: _original(row, pool))
+    return _settled_by(document, published, pool, lambda _: answer)
+
+
+def _settled_by(document: Json, published: Picture, pool: WorkerPool, rest: Rest) -> Settled:
+    """Order what a document says was compared; ``rest`` explains what the nearest does not."""
     found = exchange.found_from(document["found"])
     compared = []
     for lead in document["found"]["leads"][:MAX_COMPARED]:
@@ -170,7 +192,7 @@ def _settled(document: Json, published: Picture, pool: WorkerPool) -> Settled:
         compared.append(Candidate(lead["path"], _original(lead, pool), comparison))
     identical = [(i["index"], i["path"]) for i in document["found"]["identical"]]
     left_out: tuple[Skipped, ...] = exchange.skipped_from(document["left_out"])
-    return settle(published, found, compared, identical, left_out)
+    return settle(published, found, compared, identical, left_out, rest)
 
 
 def _expect(document: Mapping[str, Any], after: str) -> None:

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from wholecloth import atomic
 from wholecloth.casework.custody import LOG, Action, Custody, parse
-from wholecloth.casework.output import FIGURE, RECORD, REPORT, SUFFIX, SUMMARY, Output
+from wholecloth.casework.output import FIGURE, MAP, RECORD, REPORT, SUFFIX, SUMMARY, Output
 from wholecloth.casework.verify import summary_bytes, verify
 from wholecloth.errors import (
     FindingRefused,
@@ -32,10 +32,14 @@ from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
 from wholecloth.retrieval.cache import FeatureCache
-from wholecloth.retrieval.reading import Reader
+from wholecloth.retrieval.reading import FeatureStore, Reader
 from wholecloth.share import figures, report
+from wholecloth.share.part_map import part_map
 from wholecloth.share.record import encode, masks, png, record_of, text_only
 from wholecloth.weighing import statements
+
+_KEPT = 128 * 2**20
+"""Bytes of features kept for a second look: about 900 candidates; others are read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def examine(
             tops,
             candidates,
             said,
-            Reader(candidates.sources, pool, None, cache, paranoid=paranoid),
+            Reader(candidates.sources, pool, FeatureStore(_KEPT), cache, paranoid=paranoid),
             out=Path(out) if out is not None else None,
             replace=replace,
             progress=progress,
@@ -229,7 +233,12 @@ def _files(examination: Examination, record: dict[str, Any]) -> dict[str, bytes]
             )
             figure = png(drawn)
             files[FIGURE] = figure
-    files[REPORT] = report.render(record, figure).encode()
+    drawn_map = None
+    derivation = examination.derivation
+    if derivation is not None and len(derivation.parts) > 1:
+        drawn_map = png(part_map(derivation, examination.published.shape))
+        files[MAP] = drawn_map
+    files[REPORT] = report.render(record, figure, drawn_map).encode()
     files[RECORD] = encode(record)
     return files
 
@@ -239,6 +248,7 @@ _LOGGED: dict[str, tuple[Action, str]] = {
     "looking at candidates": ("searched", "candidates"),
     "looking closer": ("searched", "candidates"),
     "comparing": ("compared", "candidates"),
+    "looking for the rest": ("searched", "candidates"),
     "looking for marks": ("weighed", "Q1"),
 }
 

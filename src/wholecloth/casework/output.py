@@ -18,10 +18,11 @@ from wholecloth.casework.custody import LOG
 from wholecloth.errors import OutputRefused
 
 RECORD, REPORT, FIGURE = "record.json", "report.html", "figure-outline.png"
+MAP = "figure-map.png"
 MASK, COMPARABLE = "edit-mask.png", "comparable.png"
 COPIES = "copies.json"
 SUMMARY = "summary.json"
-OURS = (MASK, COMPARABLE, FIGURE, REPORT, LOG, COPIES, RECORD)
+OURS = (MASK, COMPARABLE, FIGURE, MAP, REPORT, LOG, COPIES, RECORD)
 """Everything an output folder may hold; what makes it a result comes last."""
 RESULTS = (RECORD, COPIES)
 SUFFIX = ".wholecloth"

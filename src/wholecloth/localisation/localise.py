@@ -21,6 +21,8 @@ from wholecloth.registration.field import supported, warp_through
 from wholecloth.registration.warp import reduce, snapped, warp
 
 MIN_COMPARABLE = 0.02
+MIN_WITHIN = 0.005
+"""The same where an area was asked for: of the frame that is given, usually cut to that area."""
 
 
 def localise(
@@ -29,6 +31,7 @@ def localise(
     alignment: Alignment,
     jpeg: JpegTables | None,
     settings: Settings = DEFAULT,
+    within: Mask | None = None,
 ) -> EditMap | None:
     """Where the published picture is not what the original predicts.
 
@@ -36,6 +39,7 @@ def localise(
         original, published: H×W×3 sRGB.
         alignment: original → published.
         jpeg: the published file's quantisation, None if it is no JPEG.
+        within: compare only here; the whole frame by default.
 
     Returns:
         The edit map, or None where no comparable area is left (under 2 % of the frame).
@@ -46,7 +50,9 @@ def localise(
     valid = comparable(shape, homography, published)
     if field is not None:
         valid &= supported(shape, homography, (valid.shape[0], valid.shape[1]), field)
-    if valid.mean() < MIN_COMPARABLE:
+    if within is not None:
+        valid &= within
+    if valid.mean() < (MIN_COMPARABLE if within is None else MIN_WITHIN):
         return None
     around = (beside(shape, homography, published), coarse_colours(published))
     whole = snapped(homography, shape) if field is None else None

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from wholecloth.model.comparison import Alignment, Homography, NotAligned
-from wholecloth.model.media import RGB
+from wholecloth.model.media import RGB, Mask
 from wholecloth.registration.flow import Drift, drift_of
 from wholecloth.registration.track import (
     AGREE_PX,
@@ -95,6 +95,27 @@ def _one_state(original: RGB, published: RGB, start: Verified) -> Alignment | No
         model,
         drift_px,
         field,
+    )
+
+
+def register_within(
+    original: RGB, published: RGB, start: Verified, area: Mask
+) -> Alignment | NotAligned:
+    """``register`` for one area of the published frame: only what lies there is tracked.
+
+    ``start`` comes from features of the area; it is not looked for again, and no field is sought.
+    """
+    tracked = refined(original, published, start.original_to_published, area)
+    if tracked is None:
+        reason = "the area could not be tracked from one picture into the other"
+        return NotAligned(reason, start.inliers, start.putative)
+    return Alignment(
+        tracked.homography,
+        start.mirrored,
+        start.inliers,
+        start.putative,
+        tracked.residual_px,
+        tracked.model,
     )
 
 

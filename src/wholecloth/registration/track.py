@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wholecloth.model.comparison import Homography
-from wholecloth.model.media import RGB
+from wholecloth.model.media import RGB, Mask
 from wholecloth.registration.estimate import simplest_adequate, weighted_median
 from wholecloth.registration.warp import apply, reduce, support, warp
 from wholecloth.retrieval.verify import plausible
@@ -48,8 +48,12 @@ class Tracked:
     """Sum of the trust of points within ``AGREE_PX``."""
 
 
-def refined(original: RGB, published: RGB, homography: Homography) -> Tracked | None:
+def refined(
+    original: RGB, published: RGB, homography: Homography, area: Mask | None = None
+) -> Tracked | None:
     """Track and refit twice, from a transformation that is right to a few pixels.
+
+    With ``area``, only points in it (published frame) are tracked.
 
     Returns:
         None where too little can be tracked.
@@ -63,6 +67,10 @@ def refined(original: RGB, published: RGB, homography: Homography) -> Tracked | 
     inside_u8 = np.asarray(
         cv2.erode(inside.astype(np.uint8), np.ones((15, 15), np.uint8)), np.uint8
     )
+    if area is not None:
+        size = (shape[1], shape[0])
+        asked = cv2.resize(area.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+        inside_u8 = np.asarray(cv2.bitwise_and(inside_u8, asked), np.uint8)
     # Corners of the smoothed picture: sensor noise has corners too, and they move with nothing.
     smooth = np.asarray(cv2.GaussianBlur(gray, (0, 0), 1.2), np.uint8)
     corners = cv2.goodFeaturesToTrack(smooth, _CORNERS, 0.003, 10, mask=inside_u8, blockSize=5)

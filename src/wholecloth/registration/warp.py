@@ -34,6 +34,20 @@ def scale_of(homography: Homography, shape: tuple[int, int]) -> float:
     return float(np.sqrt(abs(np.linalg.det(jacobian))))
 
 
+def perspective_of(homography: Homography, shape: tuple[int, int]) -> tuple[float, float]:
+    """How far a transformation is from an affine one, 0 = affine.
+
+    The distance between the mapped corners of an original of (height, width) ``shape`` and the
+    nearest parallelogram: over its longer diagonal, and in target pixels.
+    """
+    at = apply(homography, corners(shape))
+    # The nearest parallelogram moves every corner by a quarter of the diagonals' mismatch.
+    mismatch = (at[0] - at[1] + at[2] - at[3]) / 4
+    diagonal = max(np.linalg.norm(at[2] - at[0]), np.linalg.norm(at[3] - at[1]))
+    distance = float(np.linalg.norm(mismatch))
+    return distance / max(float(diagonal), 1e-9), distance
+
+
 def reduce(original: RGB, homography: Homography) -> tuple[RGB, Homography]:
     """Area-average a larger original to the published picture's scale before it is resampled.
 

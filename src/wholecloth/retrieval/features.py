@@ -6,13 +6,14 @@ that a dot product is the Hellinger kernel).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wholecloth.model.media import RGB
+from wholecloth.model.media import RGB, Mask
 
 # OpenCV's own threads would compete with ours, one per candidate.
 cv2.setNumThreads(1)
@@ -69,12 +70,16 @@ class Features:
 
 
 def extract(
-    pixels: RGB, settings: FeatureSettings, full_size: tuple[int, int] | None = None
+    pixels: RGB,
+    settings: FeatureSettings,
+    full_size: tuple[int, int] | None = None,
+    where: Mask | None = None,
 ) -> Features:
     """Features of an H×W×3 picture.
 
     ``full_size`` is (height, width) of the undiminished picture when ``pixels`` were reduced on
-    decoding; points are given in its coordinates.
+    decoding; points are given in its coordinates.  ``where``: H×W, keep only what lies there; the
+    rest does not count against the number of features.
     """
     height, width = full_size or pixels.shape[:2]
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
@@ -82,8 +87,12 @@ def extract(
     if factor < 1.0:
         size = (max(1, round(gray.shape[1] * factor)), max(1, round(gray.shape[0] * factor)))
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    sift = cv2.SIFT.create(settings.count, contrastThreshold=_CONTRAST, edgeThreshold=_EDGE)
-    keypoints, raw = sift.detectAndCompute(gray, None)
+    count = settings.count if where is None else 0
+    sift = cv2.SIFT.create(count, contrastThreshold=_CONTRAST, edgeThreshold=_EDGE)
+    if where is None:
+        keypoints, raw = sift.detectAndCompute(gray, None)
+    else:
+        keypoints, raw = sift.compute(gray, _strongest(sift.detect(gray), gray, where, settings))
     to_full = np.array([width / gray.shape[1], height / gray.shape[0]])
     if raw is None or len(keypoints) == 0:
         points, found = np.zeros((0, 2)), np.zeros((0, 128), np.uint8)
@@ -92,3 +101,16 @@ def extract(
         points = (np.array([k.pt for k in keypoints], np.float64) + 0.5) * to_full - 0.5
         found = np.asarray(raw, np.uint8)
     return Features(points, found, float(width), float(gray.shape[1] / width))
+
+
+def _strongest(
+    keypoints: Sequence[cv2.KeyPoint],
+    gray: cv2.typing.MatLike,
+    where: Mask,
+    settings: FeatureSettings,
+) -> list[cv2.KeyPoint]:
+    """Those inside, strongest first, as many as the settings allow."""
+    size = (gray.shape[1], gray.shape[0])
+    small = cv2.resize(where.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    inside = [k for k in keypoints if small[round(k.pt[1]), round(k.pt[0])]]
+    return sorted(inside, key=lambda k: -k.response)[: settings.count]

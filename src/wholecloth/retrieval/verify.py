@@ -71,6 +71,18 @@ def _also_mirrored(first: NDArray[np.float32], second: NDArray[np.float32]) -> f
     return float((near < _RATIO * next_).mean())
 
 
+def agreeing(
+    candidate: Features, published: Features, homography: Homography, *, mirrored: bool
+) -> NDArray[np.float64]:
+    """N×2 points of the published picture whose matches bear a known transformation out."""
+    theirs = candidate.descriptors
+    matches = mutual_matches(theirs[:, MIRROR] if mirrored else theirs, published.descriptors)
+    source, target = candidate.points[matches[:, 0]], published.points[matches[:, 1]]
+    mapped = np.column_stack([source, np.ones(len(source))]) @ homography.T
+    error = np.linalg.norm(mapped[:, :2] / mapped[:, 2:] - target, axis=1)
+    return np.asarray(target[error < 2 * _THRESHOLD_PX / published.scale])
+
+
 def mutual_matches(
     first: NDArray[np.float32], second: NDArray[np.float32], ratio: float = _RATIO
 ) -> NDArray[np.intp]:

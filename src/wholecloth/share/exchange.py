@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,11 +17,20 @@ import numpy as np
 from PIL import Image
 
 from wholecloth.intake.collect import Skipped
-from wholecloth.model.comparison import Alignment, EditMap, NotAligned, Region
+from wholecloth.model.comparison import (
+    Alignment,
+    Candidate,
+    Comparison,
+    EditMap,
+    NotAligned,
+    Region,
+)
+from wholecloth.model.derivation import Derivation, Outlines, Part
 from wholecloth.model.evidence import Failed, Finding, Inapplicable, Observed, SignalInfo
 from wholecloth.model.media import Mask, Picture
 from wholecloth.retrieval.linear import Found, Lead
 from wholecloth.retrieval.verify import Verified
+from wholecloth.weighing.derivation import Answer
 
 Json = dict[str, Any]
 
@@ -107,6 +116,57 @@ def edits_from(raw: Mapping[str, Any] | None) -> EditMap | None:
     numbers = {k: raw[k] for k in _NUMBERS}
     mask, comparable = _mask_from(raw["mask"]), _mask_from(raw["comparable"])
     return EditMap(mask=mask, comparable=comparable, regions=regions, **numbers)
+
+
+def answer_to(answer: Answer) -> Json:
+    """The map of the frame, with the sources that only it brought up."""
+    derivation = answer.derivation
+    known: Json | None = None
+    if derivation is not None:
+        parts = [
+            asdict(p) | {"original_to_published": p.original_to_published.tolist()}
+            for p in derivation.parts
+        ]
+        known = asdict(derivation) | {"parts": parts}
+    return {
+        "derivation": known,
+        "further": [
+            {
+                "index": c.comparison.candidate,
+                "path": c.name,
+                "sha256": c.picture.digests.sha256,
+                "alignment": alignment_to(c.comparison.alignment),
+                "edits": edits_to(c.comparison.edits),
+                "because": c.comparison.reason,
+            }
+            for c in answer.further
+        ],
+    }
+
+
+def answer_from(raw: Mapping[str, Any], original: Callable[[Json], Picture]) -> Answer:
+    """The value again; ``original`` reads a source's file."""
+    further = []
+    for row in raw["further"]:
+        alignment, edits = alignment_from(row["alignment"]), edits_from(row["edits"])
+        compared = Comparison(row["index"], alignment, edits, "partial", row["because"])
+        further.append(Candidate(row["path"], original(row), compared))
+    known = raw["derivation"]
+    if known is None:
+        return Answer(None, tuple(further))
+    parts = []
+    for part in known["parts"]:
+        fields = dict(part)
+        matrix = _matrix(fields.pop("original_to_published"))
+        outlines = _outlines(fields.pop("outlines"))
+        parts.append(Part(original_to_published=matrix, outlines=outlines, **fields))
+    rest = _outlines(known["unexplained"])
+    derivation = Derivation(tuple(parts), rest, float(known["unexplained_share"]))
+    return Answer(derivation, tuple(further))
+
+
+def _outlines(raw: Sequence[Sequence[Sequence[int]]]) -> Outlines:
+    return tuple(tuple((int(x), int(y)) for x, y in outline) for outline in raw)
 
 
 def found_to(found: Found, paths: Sequence[str]) -> Json:

@@ -22,7 +22,8 @@ from wholecloth.casework.verify import record_digest
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.localisation.settings import Settings
-from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned
+from wholecloth.model.comparison import Alignment, Candidate, EditMap, Homography, NotAligned
+from wholecloth.model.derivation import Derivation
 from wholecloth.model.evidence import Failed, Finding, Inapplicable, Observed, Statement
 from wholecloth.pipeline import Examination
 from wholecloth.registration.warp import apply, corners
@@ -53,7 +54,7 @@ def record_of(
     edits = original.comparison.edits if original else None
     reasons = {}
     if original is None:
-        for field in ("original", "registration", "edit"):
+        for field in ("original", "registration", "edit", "derivation"):
             reasons[field] = examination.sentence
     height, width = published.shape
     record: dict[str, Any] = {
@@ -79,6 +80,7 @@ def record_of(
         "original": None,
         "registration": None,
         "edit": None,
+        "derivation": _derivation(examination.derivation),
         "copies": [relative(name, among) for name in examination.copies],
         "findings": [_finding(f) for f in examination.findings],
         "statements": [_statement(s) for s in examination.statements],
@@ -216,9 +218,7 @@ def _registration(alignment: Alignment | NotAligned) -> dict[str, Any] | None:
     if isinstance(alignment, NotAligned):
         return None
     return {
-        "original_to_published": [
-            [number(float(v), 12) for v in row] for row in alignment.original_to_published
-        ],
+        "original_to_published": _rows(alignment.original_to_published),
         "mirrored": alignment.mirrored,
         "inliers": alignment.inliers,
         "putative": alignment.putative,
@@ -226,6 +226,10 @@ def _registration(alignment: Alignment | NotAligned) -> dict[str, Any] | None:
         "model": alignment.model,
         "drift_px": number(alignment.drift_px),
     }
+
+
+def _rows(homography: Homography) -> list[list[float | None]]:
+    return [[number(float(v), 12) for v in row] for row in homography]
 
 
 def _edit(edits: EditMap) -> dict[str, Any]:
@@ -251,6 +255,29 @@ def _edit(edits: EditMap) -> dict[str, Any]:
         "ring_unchanged": number(edits.ring_unchanged),
         "noise_correlation_drop": number(edits.noise_correlation_drop),
         "unexplained_log": number(edits.unexplained_log),
+    }
+
+
+def _derivation(derivation: Derivation | None) -> dict[str, Any] | None:
+    if derivation is None:
+        return None
+    return {
+        "parts": [
+            {
+                "source": part.source,
+                "role": part.role,
+                "share": number(part.share),
+                "outlines": [[list(p) for p in outline] for outline in part.outlines],
+                "original_to_published": _rows(part.original_to_published),
+                "mirrored": part.mirrored,
+                "inliers": part.inliers,
+                "residual_px": number(part.residual_px),
+                "agreement": number(part.agreement),
+            }
+            for part in derivation.parts
+        ],
+        "unexplained": [[list(p) for p in outline] for outline in derivation.unexplained],
+        "unexplained_share": number(derivation.unexplained_share),
     }
 
 

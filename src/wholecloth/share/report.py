@@ -29,15 +29,19 @@ def _template() -> Template:
     return environment.get_template("report.html.j2")
 
 
-def render(record: Mapping[str, Any], figure_png: bytes | None) -> str:
-    """The report of one record; ``figure_png`` is the outline figure, if one could be drawn."""
+def render(
+    record: Mapping[str, Any], figure_png: bytes | None, map_png: bytes | None = None
+) -> str:
+    """The report of one record; the figures are the outline and the map, if they could be drawn."""
     published = record["published"]
     edit = record["edit"]
     regions = []
     for number, region in enumerate(edit["regions"] if edit else (), 1):
         where = words.place(region["polygon"], published["width"], published["height"])
         regions.append({"number": number, "where": where, "share": region["share"]})
-    figure = base64.b64encode(figure_png).decode("ascii") if figure_png else None
+    figure, drawn_map = (
+        base64.b64encode(f).decode("ascii") if f else None for f in (figure_png, map_png)
+    )
     return _template().render(
         record=record,
         decision=record["decision"],
@@ -47,6 +51,8 @@ def render(record: Mapping[str, Any], figure_png: bytes | None) -> str:
         regions=regions,
         bent=words.bent(record["registration"] or {}),
         figure=figure,
+        drawn_map=drawn_map,
+        parts=words.parts(record),
         headline=words.headline(record),
         verdict=words.VERDICT[record["verdict"]],
         propositions=words.PROPOSITION,

@@ -61,6 +61,8 @@ def _original(record: Mapping[str, Any]) -> list[str]:
         )
     elif edit is not None:
         lines.append("Edited       no area; every comparable part is explained by the original")
+    for number, line in enumerate(words.parts(record)):
+        lines.append(f"{'' if number else 'Parts':<13}{line}")
     if edit is not None and edit["beside"] > 0.05:
         share = words.percent(edit["beside"])
         lines.append(f"Not compared {share} of the frame: the original does not cover it")

@@ -44,6 +44,13 @@ STATE: Mapping[str, str] = {
     "undetermined": "undetermined",
 }
 
+ROLE: Mapping[str, str] = {
+    "surroundings": "the surroundings",
+    "donor": "a region put into the surroundings of S1",
+    "version": "a region of another version of the same picture",
+    "part": "a part beside the others",
+}
+
 PROPOSITION: Mapping[str, str] = {
     "P1": "an original of this picture exists",
     "P2": "it was made from that original by an edit",
@@ -155,6 +162,18 @@ def bent(registration: Mapping[str, Any]) -> str:
         f"the surroundings are bent by up to {size:.1f} px, smoothly and as a whole: re-rendering "
         "does that, a paste does not"
     )
+
+
+def parts(record: Mapping[str, Any]) -> list[str]:
+    """A line for each part of the frame and its source; empty where one source is all there is."""
+    derivation = record.get("derivation")
+    if derivation is None or len(derivation["parts"]) < 2:
+        return []
+    return [
+        f"{part['source']} explains {percent(part['share'])} of the frame: {ROLE[part['role']]}"
+        + (", mirrored" if part["mirrored"] else "")
+        for part in derivation["parts"]
+    ] + [f"no source explains {percent(derivation['unexplained_share'])} of the frame"]
 
 
 def rests_on(record: Mapping[str, Any]) -> str:

@@ -66,12 +66,14 @@ def facts_of(pair: Pair, read: Readings) -> Facts:
     partial: ConditionState = "met" if verdict == "partial" else "missing"
     if verdict in ("edit", "copy", "rerendered"):
         partial = "contradicted"
-    out["other_material"] = (partial, (pair.sentence,))
-    own = verdict in ("edit", "copy", "rerendered")
+    if pair.donor and partial == "contradicted":
+        partial = "missing"  # which of the two shows the person is not for pixels to say
+    out["other_material"] = (partial, (pair.sentence, *filter(None, (pair.donor,))))
+    own = verdict in ("edit", "copy", "rerendered") and not pair.donor
     carried: ConditionState = "met" if own else "missing"
     if verdict == "partial":
         carried = "contradicted"
-    out["surroundings"] = (carried, (pair.sentence,))
+    out["surroundings"] = (carried, (pair.sentence, *filter(None, (pair.donor,))))
     out["copy"] = ("met" if verdict == "copy" and not pair.chain else "missing", (pair.sentence,))
     manual: ConditionState = "met" if read["P3"].state == "contradicted" else "missing"
     if read["P3"].state == "supported":

@@ -28,6 +28,8 @@ class Pair:
     sentence: str
     chain: str = ""
     """Set where the published file is a copy of a candidate that is itself an edit."""
+    donor: str = ""
+    """Set where a region inside the surroundings of S1 comes from another candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def readings(
     out: dict[Proposition, Reading] = {}
     for proposition in ALL:
         pro, con, unused = _voices(proposition, findings, statements, published_sha256)
-        notes = [*_neutral(proposition, findings), *unused]
+        notes = [*_neutral(proposition, findings), *unused, *_donor(proposition, pair)]
         out[proposition] = _reading(proposition, pair, pro, con, notes)
     return out
 
@@ -160,6 +162,19 @@ def _neutral(proposition: Proposition, findings: Sequence[Finding]) -> list[str]
         if isinstance(seen, Observed) and seen.tier == "score":
             notes.append(f"{finding.signal.id}: {seen.text} (a score, not weighed)")
     return notes
+
+
+def _donor(proposition: Proposition, pair: Pair) -> list[str]:
+    """What a donor among the candidates says of the edit and, for its region alone, of AI."""
+    if not pair.donor:
+        return []
+    if proposition == "P2":
+        return [pair.donor]
+    if proposition == "P3":
+        return [
+            f"{pair.donor}: that region was copied, not generated; nothing follows for the rest"
+        ]
+    return []
 
 
 def _reading(

@@ -10,6 +10,7 @@ import numpy as np
 
 from wholecloth.model.comparison import Alignment, Candidate, EditMap, NotAligned, Verdict
 from wholecloth.model.dated import Dated
+from wholecloth.weighing.lookalike import HARDLY, MOVED, Likeness
 
 Kind = Literal["copy", "edit", "rerendered", "partial", "same_scene", "none"]
 
@@ -30,7 +31,18 @@ class Bounds:
     scene_residual_px: float = 1.0
     scene_ring: float = 0.6
     """The tracked surroundings keep moving by more than this, in pixels of the coarser picture,
-    and less of the outer ring than this is unchanged: the same scene, another photograph."""
+    and less of the outer ring than this is unchanged, or hardly any of the textured area agrees,
+    or few features do: the same scene, another photograph."""
+    perspective: float = 0.004
+    perspective_px: float = 1.0
+    """More than both, with the fine detail lost and no area that differs: another standpoint,
+    perhaps a photographed print or screen.  Photographs of one wall among the development cases:
+    .0041-.0116 and 1.3-18 px, reposted or not; a copy of 128 px: .0041, but .7 px."""
+    perspective_edit: float = 0.006
+    perspective_agreement: float = 0.36
+    """Where an area differs: more than the one, and less than the other of the textured area in
+    agreement.  Two photographs of one scene: .0072-.0185 and .23-.35; an AI edit with few
+    features, reposted: up to .0164 and .40-.45."""
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
@@ -57,12 +69,14 @@ def judge(
     scale: float = 1.0,
     *,
     codec_modelled: bool = True,
+    likeness: Likeness = Likeness(),  # noqa: B008 - frozen
 ) -> tuple[Kind, str]:
     """Name the relation of one candidate to the published picture, with the reason.
 
     ``scale``: published pixels per original pixel; a residual in an enlarged picture is divided
     by it.  ``codec_modelled``: the published file's own losses are in the prediction (JPEG, or
-    lossless); where they are not, energy in the whole frame says nothing.
+    lossless); where they are not, energy in the whole frame says nothing.  ``likeness``: what
+    beside the edit map speaks against a derivation.
     """
     if isinstance(alignment, NotAligned):
         return "none", alignment.reason
@@ -74,12 +88,28 @@ def judge(
             f"a chance alignment: {alignment.inliers} features, {edits.agreement:.0%} of the "
             f"textured area in agreement, residual {residual:.1f} px"
         )
+    if likeness.drawn:
+        return "none", (
+            "what it shares with the published picture is drawn, not photographed (words, bars, "
+            f"a frame); {edits.share:.0%} of the area differs"
+        )
+    another = _another_standpoint(edits, likeness)
+    if another:
+        return "same_scene", another
     if edits.share > BOUNDS.partial_share and edits.ring_unchanged < BOUNDS.partial_ring:
         return "partial", "only a part of the frame comes from it; its surroundings do not"
-    if residual > BOUNDS.scene_residual_px and edits.ring_unchanged < BOUNDS.scene_ring:
+    if likeness.lettered:
+        return "none", (
+            f"what agrees with the published picture are words or a logo; "
+            f"{1 - edits.agreement:.0%} of the textured area does not"
+        )
+    apart = edits.ring_unchanged < BOUNDS.scene_ring
+    apart |= edits.agreement < HARDLY or alignment.inliers < BOUNDS.chance_inliers
+    if residual > BOUNDS.scene_residual_px and apart:
         return "same_scene", (
             f"features fit, but the surroundings keep moving by {residual:.1f} px and "
-            f"{1 - edits.ring_unchanged:.0%} of the outer ring differs"
+            f"{1 - edits.ring_unchanged:.0%} of the outer ring differs, "
+            f"{1 - edits.agreement:.0%} of the textured area"
         )
     if edits.regions:
         return "edit", "the surroundings are carried over and an area is not explained by them"
@@ -90,6 +120,27 @@ def judge(
             "explain: re-synthesis or degradation"
         )
     return "copy", "every comparable area is what the candidate predicts"
+
+
+def _another_standpoint(edits: EditMap, likeness: Likeness) -> str:
+    """Why the two are photographs of one scene rather than one photograph; empty if not."""
+    if likeness.moved >= MOVED:
+        return (
+            f"{likeness.moved:.0%} of the area that differs shows what the candidate shows, "
+            "displaced as a whole, and the fine detail of the rest is not carried over: near "
+            "things moved against far ones, as between two photographs of one scene"
+        )
+    seen_so = likeness.perspective > BOUNDS.perspective
+    seen_so &= likeness.perspective_px > BOUNDS.perspective_px
+    if edits.regions:
+        seen_so = likeness.perspective > BOUNDS.perspective_edit
+        seen_so &= edits.agreement < BOUNDS.perspective_agreement
+    if likeness.detail_lost and seen_so:
+        return (
+            "it is seen in another perspective and without the fine detail of the candidate: "
+            "another photograph of the same thing, or a photograph of a print or screen of it"
+        )
+    return ""
 
 
 def _unexplained(edits: EditMap) -> bool:
