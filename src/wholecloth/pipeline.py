@@ -157,6 +157,8 @@ def settle(
     featureless = found.features < FEW_FEATURES
     verdict, sentence = verdict_of(believed, compared, names, len(unread), featureless=featureless)
     left = _not_examined(published, found, unread, believed)
+    if not believed:
+        left = (*_not_trusted(compared), *left)
     answer = rest(believed)
     sources = (*believed, *answer.further)
     sentence += _others(answer.derivation)
@@ -426,8 +428,17 @@ def _not_examined(
     out += _also_in_the_file(published)
     out += published.facts.notes
     out.append("which of the two pictures came first is assumed, not examined")
-    out.append("overlays (captions, stickers, bars) are not told apart from edits in this version")
     return tuple(out)
+
+
+def _not_trusted(compared: Sequence[Candidate]) -> list[str]:
+    """Why a candidate that shares features was not even compared; by digest, never by name."""
+    return [
+        f"the candidate with SHA-256 {c.picture.digests.sha256} shares features with it, "
+        f"but their registration is not to be trusted: {c.comparison.alignment.reason}"
+        for c in compared
+        if isinstance(c.comparison.alignment, NotAligned)
+    ]
 
 
 _EXTRAS = {

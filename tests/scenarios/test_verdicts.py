@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from wholecloth import examine
+from wholecloth.model.comparison import NotAligned
 from wholecloth.registration.warp import apply, corners
 from wholecloth.testing.cases import draw_case, draw_partial
 from wholecloth.testing.edits import EDITS
@@ -105,6 +107,21 @@ def test_an_unread_candidate_leaves_it_undetermined(tmp_path: Path) -> None:
 
 def test_a_text_file_alone_does_not(tmp_path: Path) -> None:
     assert run(tmp_path, encode(scene(35)), note_txt=b"hello")["verdict"] == "no_original"
+
+
+def test_a_registration_that_is_refused_leaves_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = NotAligned("only 8 features agree, and tracking does not bear them out", 8, 8)
+    monkeypatch.setattr("wholecloth.pipeline.register", lambda *_: refused)
+    candidate = encode(scene(31))
+    record = run(tmp_path, encode(scene(31), quality=60), secret_jpg=candidate)
+    assert record["verdict"] == "no_original"
+    assert record["not_examined"][0] == (
+        f"the candidate with SHA-256 {hashlib.sha256(candidate).hexdigest()} shares features with "
+        f"it, but their registration is not to be trusted: {refused.reason}"
+    )
+    assert not any("secret" in line for line in record["not_examined"])
 
 
 def test_partial_names_its_share(tmp_path: Path) -> None:

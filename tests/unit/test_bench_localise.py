@@ -415,6 +415,8 @@ def test_a_stop_ends_the_workers_and_their_temporary_folders(tmp_path: Path, how
         "import os, signal, sys, threading, time; sys.path.insert(0, sys.argv[2])\n"
         "from pathlib import Path\n"
         "from test_bench_localise import _slow; from wholecloth.bench.work import spread\n"
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def stop():\n"
         "    while len(list(Path(sys.argv[1]).iterdir())) < 2: time.sleep(0.05)\n"
         f"    os.kill(os.getpid(), signal.{how})\n"

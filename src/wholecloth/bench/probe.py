@@ -14,16 +14,19 @@ from importlib import import_module
 from typing import Any
 
 REGISTER, LOCALISE = "register", "localise"
-_REFINE, _LOCALISE = "wholecloth.registration.refine", "wholecloth.localisation.localise"
+_REFINE, _TRACK = "wholecloth.registration.refine", "wholecloth.registration.track"
+_LOCALISE = "wholecloth.localisation.localise"
 _PREDICT = "wholecloth.localisation.predict"
 PLACES: tuple[tuple[str, str, str], ...] = (
     (REGISTER, _REFINE, "register"),
     ("register: features", _REFINE, "extract"),
     ("register: features", _REFINE, "verify"),
-    ("register: contrast", _REFINE, "contrast_normalised"),
-    ("register: warp", _REFINE, "reduce"),
-    ("register: warp", _REFINE, "warp"),
-    ("register: fit", _REFINE, "simplest_adequate"),
+    ("register: contrast", _TRACK, "contrast_normalised"),
+    ("register: warp", _TRACK, "reduce"),
+    ("register: warp", _TRACK, "warp"),
+    ("register: fit", _TRACK, "simplest_adequate"),
+    ("register: mirror state", _REFINE, "likeness"),
+    ("register: drift", _REFINE, "drift"),
     (LOCALISE, _LOCALISE, "localise"),
     ("localise: comparable", _LOCALISE, "comparable"),
     ("localise: comparable", _LOCALISE, "beside"),
@@ -31,6 +34,8 @@ PLACES: tuple[tuple[str, str, str], ...] = (
     ("localise: exact", _LOCALISE, "exact_mask"),
     ("localise: warp", _LOCALISE, "reduce"),
     ("localise: warp", _LOCALISE, "warp"),
+    ("localise: warp", _LOCALISE, "warp_through"),
+    ("localise: warp", _LOCALISE, "supported"),
     ("localise: predict", _LOCALISE, "predict"),
     ("localise: predict, colour", _PREDICT, "_colour_map"),
     ("localise: predict, sharpness", _PREDICT, "_sharpness"),

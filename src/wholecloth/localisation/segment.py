@@ -105,14 +105,21 @@ def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) 
     structured = inside & (found.structured > 0.5)
     part = structured.sum() / inside.sum()
     kept = 1.0 if part <= 0.05 else float(np.median(found.ncc[structured]))
-    moved = [float(np.median(np.abs(low[inside]))) for low in found.low]
-    # A strong filter is predicted less exactly, where it clips and where colours are rare.
-    slack = min(settings.filter_levels, settings.filter_slack * found.strength)
-    slack = max(slack, found.palette_error)  # where palettes step, areas move as a whole
-    if mean < settings.filter_mean and kept > settings.filter_ncc and all(m < slack for m in moved):
-        return True
-    if kept > settings.filter_ncc and all(m < settings.slight_levels for m in moved):
-        return True  # no more than benign change leaves in places
+    levels = [np.abs(low[inside]) for low in found.low]
+    moved = [float(np.median(v)) for v in levels]
+    if kept > settings.filter_ncc:
+        if all(m < found.palette_error for m in moved):
+            return True  # where palettes step, areas move as a whole
+        # A strong filter is predicted less exactly, where it clips and where colours are rare.
+        slack = min(settings.filter_levels, settings.filter_slack * found.strength)
+        if mean < settings.filter_mean and all(m < slack for m in moved):
+            return True
+        most = max(float(np.quantile(v, 0.9)) for v in levels)
+        if mean < settings.slight_mean and most < settings.slight_levels:
+            return True  # no more than benign change leaves in places
+        plain = found.strength == 0 and found.sharpened < settings.plain_gain
+        if plain and most >= settings.plain_levels:
+            return False  # neither tone nor sharpness changed, and it moved: a shape pushed aside
     sharpened = found.sharpened > settings.sharpened_gain
     bound = settings.sharpened_ncc if sharpened else settings.tone_ncc
     if part <= 0.3 or kept <= bound:

@@ -30,7 +30,7 @@ from wholecloth.registration.warp import apply, corners
 from wholecloth.retrieval import linear
 from wholecloth.retrieval.features import DEEP, QUICK
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 def record_of(
