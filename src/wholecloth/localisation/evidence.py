@@ -44,6 +44,8 @@ class Evidence:
     """Of the colour map, in levels; 0 where none was needed."""
     sharpened: float
     """Gain of the sharpness map on fine luma detail."""
+    finest: float
+    """The same, of the finest band alone."""
     palette_error: float
     """In levels; 0 unless the published picture has a palette."""
     agreement: float
@@ -125,6 +127,7 @@ def evidence(prediction: Prediction, published: RGB, valid: Mask, settings: Sett
         expected_detail,
         prediction.strength,
         prediction.sharpened,
+        prediction.finest,
         prediction.palette_error,
         agreement,
     )

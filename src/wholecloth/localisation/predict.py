@@ -50,6 +50,8 @@ class Prediction:
     """Median absolute change the colour map made, in levels; 0 where none was applied."""
     sharpened: float
     """Largest gain the sharpness map gave to a band of fine luma detail; 1 = as sharp as it was."""
+    finest: float
+    """Gain of the finest luma band alone; low where the copy was smoothed."""
     palette_error: float
     """What nearest-colour painting costs at the 95th percentile, in levels (at most 30); 0 unless
     the published picture has 256 colours or fewer."""
@@ -72,7 +74,7 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
     beyond = ~valid[..., None]
     np.copyto(toned, published, where=beyond)
     target = to_ycc(published)
-    plane, sharpened = _sharpness(ycc_of_255(toned), target, agreement)
+    plane, sharpened, finest = _sharpness(ycc_of_255(toned), target, agreement)
     # Clipping happens in RGB: an over-bright prediction must saturate as the published file does.
     rgb = rgb_of(plane)
     np.clip(rgb, 0, 255, out=rgb)
@@ -89,7 +91,7 @@ def predict(warped: RGB, published: RGB, valid: Mask, jpeg: JpegTables | None) -
     if palette is not None:
         step = np.abs(predicted[::3, ::3] - again[::3, ::3]).max(axis=2)
         error = min(_PALETTE_ERROR_MAX, float(np.quantile(step, 0.95)))
-    return Prediction(target, predicted, again, leverage, strength, sharpened, error)
+    return Prediction(target, predicted, again, leverage, strength, sharpened, finest, error)
 
 
 def recompress(rgb: RGB, tables: JpegTables) -> RGB:
@@ -219,13 +221,13 @@ def _applied(warped: RGB, colour: F32, vignette: F32, place: F32) -> F32:
     return toned
 
 
-def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float]:
+def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float, float]:
     """Match the transfer function per plane on a basis of Gaussian bands and two derivatives."""
     h, w = target.shape[:2]
     weights = np.asarray(cv2.resize(agreement, (w, h)), np.float32)
     step = max(1, int(np.sqrt(h * w / 30_000)))
     planes = list(cv2.split(plane))
-    sharpened = 1.0
+    sharpened = finest = 1.0
     for c in range(3):
         q = planes[c]
         fine = cv2.GaussianBlur(q, (0, 0), 0.7 if c == 0 else 1.0)
@@ -242,7 +244,7 @@ def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float]:
         gain, _ = tukey_fit(design, wanted, weight, rounds=5, k=2.5, floor=0.7)
         gain[:2] = np.clip(gain[:2], -0.5, 5)
         if c == 0:
-            sharpened = float(gain[:2].max())
+            sharpened, finest = float(gain[:2].max()), float(gain[0])
         if abs(gain[2] - 1) > 0.03:  # the coarse band is the colour map's business
             gain[2] = 1
         g = [float(v) for v in gain]
@@ -250,7 +252,7 @@ def _sharpness(plane: F32, target: F32, agreement: F32) -> tuple[F32, float]:
         planes[c] = cv2.scaleAdd(coarse, g[2] - g[1], planes[c])
         for slope, by in zip(slopes, g[3:], strict=True):
             planes[c] = cv2.scaleAdd(slope, by, planes[c])
-    return np.asarray(cv2.merge(planes), np.float32), sharpened
+    return np.asarray(cv2.merge(planes), np.float32), sharpened, finest
 
 
 def _shrunk(rgb: RGB, size: tuple[int, int]) -> F32:

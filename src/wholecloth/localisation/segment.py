@@ -117,7 +117,8 @@ def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) 
         most = max(float(np.quantile(v, 0.9)) for v in levels)
         if mean < settings.slight_mean and most < settings.slight_levels:
             return True  # no more than benign change leaves in places
-        plain = found.strength == 0 and found.sharpened < settings.plain_gain
+        low, high = settings.plain_gain
+        plain = found.strength == 0 and low < found.finest and found.sharpened < high
         if plain and most >= settings.plain_levels:
             return False  # neither tone nor sharpness changed, and it moved: a shape pushed aside
     sharpened = found.sharpened > settings.sharpened_gain

@@ -85,7 +85,7 @@ class Settings:
     whatever the colour map did.  On 221 benign copies those that nothing else drops had at most
     3.9 levels, one 5.7, and a mean of at most 6.1."""
     plain_levels: float = 8.0
-    plain_gain: float = 1.3
+    plain_gain: tuple[float, float] = (0.6, 1.3)
     """Where neither tone nor sharpness was changed, a component that moved by more than this (90th
     percentile) is no residue of either though its structure survives: a figure pushed into another
     shape.  36 drawn pushes of 5-14 px."""
