@@ -66,6 +66,19 @@ class Region:
     kind: RegionKind
     evidence: float
     """Mean evidence per block, a log-likelihood-ratio *score*; not a calibrated ratio."""
+    peak: float | None = None
+    """Largest evidence of a block; None in exact mode."""
+    benign: tuple[int, int] | None = None
+    """How many of how many benign copies showed a component as strong (mean evidence times share)
+    or stronger; None in exact mode and with settings it was not measured for."""
+    texture: float | None = None
+    """Fine detail here over what the original predicts, as a ratio of standard deviations."""
+    lighter: float | None = None
+    """Mean luma against the prediction, in levels."""
+    colour: float | None = None
+    """Mean chroma moved by, in levels."""
+    structure: float | None = None
+    """Correlation of luma with the prediction, −1 to 1: near 1 where the structure was kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -109,7 +109,11 @@ def edits_from(raw: Mapping[str, Any] | None) -> EditMap | None:
         return None
     regions = tuple(
         Region(
-            tuple((int(x), int(y)) for x, y in r["polygon"]), r["share"], r["kind"], r["evidence"]
+            **{
+                **r,
+                "polygon": tuple((int(x), int(y)) for x, y in r["polygon"]),
+                "benign": None if r["benign"] is None else tuple(r["benign"]),
+            }
         )
         for r in raw["regions"]
     )

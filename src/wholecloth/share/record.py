@@ -245,6 +245,13 @@ def _edit(edits: EditMap) -> dict[str, Any]:
                 "share": number(r.share),
                 "kind": r.kind,
                 "evidence": number(r.evidence),
+                "peak": number(r.peak),
+                "benign_as_strong": None if r.benign is None else r.benign[0],
+                "benign_copies": None if r.benign is None else r.benign[1],
+                "texture": number(r.texture),
+                "lighter": number(r.lighter),
+                "colour": number(r.colour),
+                "structure": number(r.structure),
             }
             for r in edits.regions
         ],
