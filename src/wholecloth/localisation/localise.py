@@ -9,7 +9,7 @@ from wholecloth.localisation.evidence import Evidence, evidence
 from wholecloth.localisation.exact import exact_mask
 from wholecloth.localisation.overlays import Overlays, find_overlays
 from wholecloth.localisation.predict import predict
-from wholecloth.localisation.regions import regions_of
+from wholecloth.localisation.regions import overlays_of, regions_of
 from wholecloth.localisation.residue import Residue, residue
 from wholecloth.localisation.robust import rgb_of
 from wholecloth.localisation.segment import segment
@@ -126,6 +126,7 @@ def _edit_map(
         comparable=valid,
         regions=regions_of(mask, valid, found.score if found else None),
         overlay=laid.mask,
+        overlays=overlays_of(laid.mask),
         exact=exact,
         share=share,
         agreement=found.agreement if found else 1.0 - share,
