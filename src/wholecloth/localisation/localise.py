@@ -9,7 +9,7 @@ from wholecloth.localisation.evidence import Evidence, evidence
 from wholecloth.localisation.exact import exact_mask
 from wholecloth.localisation.overlays import Overlays, find_overlays
 from wholecloth.localisation.predict import predict
-from wholecloth.localisation.regions import regions_of
+from wholecloth.localisation.regions import overlays_of, regions_of
 from wholecloth.localisation.residue import Residue, residue
 from wholecloth.localisation.robust import F32, rgb_of, to_ycc
 from wholecloth.localisation.segment import segment
@@ -136,6 +136,7 @@ def _edit_map(
         comparable=valid,
         regions=regions_of(mask, valid, found.score if found else None, pair, settings.name),
         overlay=laid.mask,
+        overlays=overlays_of(laid.mask),
         exact=exact,
         share=share,
         agreement=found.agreement if found else 1.0 - share,

@@ -21,6 +21,9 @@ _MAX_REGIONS = 60
 _EXACT_EVIDENCE = 14.0
 _FINE_PX = 1.5
 _LEAST_PIXELS = 40
+_WORD_SHARE, _WORD_MIN_PX = 0.012, 6
+"""Overlaid areas nearer than this share of the shorter side are drawn as one, as the letters of a
+word are judged as one (``localisation.overlays``)."""
 
 
 def regions_of(
@@ -103,3 +106,22 @@ def _with_change(
         colour=round(float(np.hypot(shift[1], shift[2])), 2),
         structure=None if kept is None else round(float(np.clip(kept, -1, 1)), 3),
     )
+
+
+def overlays_of(overlay: Mask) -> tuple[Region, ...]:
+    """Areas of overlays, largest first; what lies close together is one, so no word is legible."""
+    reach = int(max(_WORD_MIN_PX, _WORD_SHARE * min(overlay.shape)))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    joined = cv2.morphologyEx(overlay.astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    count, marks = cv2.connectedComponents(joined, connectivity=8)
+    found = []
+    for i in range(1, count):
+        inside = marks == i
+        contours, _ = cv2.findContours(
+            inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+        )
+        outline = cv2.approxPolyDP(max(contours, key=cv2.contourArea), _EPSILON_PX, True)
+        polygon = tuple((int(x), int(y)) for x, y in outline.reshape(-1, 2))
+        share = float((overlay & inside).sum()) / overlay.size
+        found.append(Region(polygon, share, "overlay", 0.0))
+    return tuple(sorted(found, key=lambda r: -r.share)[:_MAX_REGIONS])

@@ -53,6 +53,7 @@ def render(
         registration=record["registration"],
         regions=regions,
         bent=words.bent(record["registration"] or {}),
+        laid=words.laid(record["original"] or {}),
         figure=figure,
         drawn_map=drawn_map,
         parts=words.parts(record),

@@ -63,6 +63,8 @@ def _original(record: Mapping[str, Any]) -> list[str]:
             lines.append(f"             {words.changed(regions[0])}")
     elif edit is not None:
         lines.append("Edited       no area; every comparable part is explained by the original")
+    if words.laid(original):
+        lines.append(f"On top       {words.laid(original)}")
     for number, line in enumerate(words.parts(record)):
         lines.append(f"{'' if number else 'Parts':<13}{line}")
     if edit is not None and edit["beside"] > 0.05:

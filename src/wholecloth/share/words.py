@@ -198,6 +198,21 @@ def bent(registration: Mapping[str, Any]) -> str:
     )
 
 
+def laid(original: Mapping[str, Any]) -> str:
+    """What was laid on top of the picture, in one sentence; empty where nothing was."""
+    areas = len(original.get("overlays") or ())
+    if not areas:
+        return ""
+    hidden = original["hidden_share"] or 0.0
+    said = (
+        f"{areas} area{' was' if areas == 1 else 's were'} laid on top (captions, logos, bars, "
+        f"blurred boxes), {percent(original['overlay_share'])} of the frame: not counted as edits"
+    )
+    if not hidden:
+        return said
+    return f"{said}; under the opaque ones, {percent(hidden)}, nothing can be compared"
+
+
 def parts(record: Mapping[str, Any]) -> list[str]:
     """A line for each part of the frame and its source; empty where one source is all there is."""
     derivation = record.get("derivation")

@@ -169,6 +169,12 @@ def _numbers(candidate: Candidate) -> str:
             f"{edits.share:.1%} of the comparable area, in {count} "
             f"region{'' if count == 1 else 's'}, is not what it predicts"
         )
+    if edits.overlays:
+        areas = len(edits.overlays)
+        parts.append(
+            f"{areas} area{'' if areas == 1 else 's'} laid on top, {edits.overlay_share:.1%} of "
+            "the frame, not counted as edited"
+        )
     if edits.beside > _WORTH_SAYING:
         parts.append(f"{edits.beside:.0%} of the frame shows something it does not cover")
     return " (" + "; ".join(parts) + ")"
@@ -195,7 +201,11 @@ def verdict_of(
                 "re-synthesised or degraded as a whole"
             ),
             "partial": "a part of the published picture comes from S1, its surroundings do not",
-        }[kind] + _numbers(believed[0])
+        }[kind]
+        edits = believed[0].comparison.edits
+        if kind == "copy" and edits is not None and edits.overlays:
+            sentence += " with something laid on top"
+        sentence += _numbers(believed[0])
         return kind, sentence  # type: ignore[return-value]
     scene = [c for c in compared if c.comparison.kind == "same_scene"]
     if scene:
