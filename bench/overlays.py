@@ -108,6 +108,7 @@ def aligned(original: RGB, published: RGB) -> Alignment | None:
 def read(edits: EditMap, laid: Mask, visible: Mask, under: bool) -> Row:
     """What one map says: areas are shares of the truth."""
     overlay = np.zeros_like(edits.mask) if edits.overlay is None else edits.overlay
+    laid = laid & (edits.comparable | overlay)  # a flat strip along the border is left out before
     either = float((overlay | laid).sum())
     rim = np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)
     near = cv2.dilate(laid.astype(np.uint8), rim) > 0
