@@ -1,10 +1,11 @@
 """How often benign copies show a false region: the false-positive figures of ``docs/measured.md``.
 
-    python bench/benign.py [PICTURES] [SEED] [JSON]
+    python bench/benign.py [PICTURES] [SEED] [JSON] [TABLE]
 
 PICTURES is a folder of pictures (JPEG, PNG); without it, drawn scenes and package photographs are
 used.  Every picture goes once through each of the benign chains below; the pair is given, so this
-measures registration and localisation, not the search.  JSON receives one row a copy.
+measures registration and localisation, not the search.  JSON receives one row a copy; TABLE the
+strongest component of each copy that shows one, as ``localisation/benign.json`` holds it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 from PIL import Image, JpegImagePlugin
 
 from wholecloth.localisation.localise import localise
+from wholecloth.localisation.settings import Settings
 from wholecloth.model.comparison import Alignment
 from wholecloth.model.media import RGB, JpegTables
 from wholecloth.registration.refine import register
@@ -124,6 +126,9 @@ def one(job: tuple[str, bytes, str, int]) -> dict[str, object]:
     scale = scale_of(alignment.original_to_published, original.shape[:2])
     row["verdict"] = judge(alignment, edits, scale)[0]
     row["share"] = None if edits is None else edits.share
+    row["weight"] = (
+        max((r.evidence * r.share for r in edits.regions), default=0.0) if edits else 0.0
+    )
     return row
 
 
@@ -144,6 +149,17 @@ def main() -> None:
         )
     if len(sys.argv) > 3:
         Path(sys.argv[3]).write_text(json.dumps(rows, indent=1))
+    if len(sys.argv) > 4:
+        measured = [r for r in rows if r["share"] is not None]
+        weights = sorted((float(str(r["weight"])) for r in measured), reverse=True)
+        table = {
+            "settings": Settings().name,
+            "copies": len(measured),
+            "photographs": len({r["picture"] for r in rows}),
+            "weights": [round(w, 6) for w in weights if w > 0],
+            "how": f"bench/benign.py, {len(CHAINS)} chains a photograph, seed {seed}",
+        }
+        Path(sys.argv[4]).write_text(json.dumps(table, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -414,6 +414,12 @@ def _not_examined(
         if source.picture.facts.frames > 1:
             frames = source.picture.facts.frames
             out.append(f"of S{place}, only the first of {frames} frames was examined")
+        hidden = _hidden(source)
+        if place == 1 and hidden > _HIDDEN_WORTH_SAYING:
+            out.append(
+                f"{hidden:.1%} of the frame is hidden under what was laid on top (captions, bars, "
+                "blurred boxes): an edit below it would not be seen"
+            )
         if colourless(source.picture.pixels) and not colourless(published.pixels):
             out.append(f"S{place} has no colour: only lightness was compared with it")
     if unread:
@@ -429,6 +435,15 @@ def _not_examined(
     out += published.facts.notes
     out.append("which of the two pictures came first is assumed, not examined")
     return tuple(out)
+
+
+_HIDDEN_WORTH_SAYING = 0.01
+"""Of the frame.  Chosen, not fitted: half of the smallest edit that ``testing.edits`` draws."""
+
+
+def _hidden(source: Candidate) -> float:
+    edits = source.comparison.edits
+    return 0.0 if edits is None else edits.hidden_share
 
 
 def _not_trusted(compared: Sequence[Candidate]) -> list[str]:

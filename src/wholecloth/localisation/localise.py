@@ -9,9 +9,9 @@ from wholecloth.localisation.evidence import Evidence, evidence
 from wholecloth.localisation.exact import exact_mask
 from wholecloth.localisation.overlays import Overlays, find_overlays
 from wholecloth.localisation.predict import predict
-from wholecloth.localisation.regions import regions_of
+from wholecloth.localisation.regions import overlays_of, regions_of
 from wholecloth.localisation.residue import Residue, residue
-from wholecloth.localisation.robust import rgb_of
+from wholecloth.localisation.robust import F32, rgb_of, to_ycc
 from wholecloth.localisation.segment import segment
 from wholecloth.localisation.settings import DEFAULT, Settings
 from wholecloth.localisation.support import beside, coarse_colours, comparable
@@ -61,7 +61,8 @@ def localise(
         exact = exact_mask(copied, published, valid, settings)
         if exact is not None:
             laid = find_overlays(published, copied, exact, valid)
-            return _edit_map(exact, laid, valid, settings, exact=True, around=around)
+            pair = to_ycc(published), to_ycc(copied)
+            return _edit_map(exact, laid, valid, settings, exact=True, around=around, pair=pair)
     working, h_work, factor = _reduced(published, homography, settings)
     if factor < 1:
         jpeg = None  # averaged pixels no longer carry the file's own quantisation
@@ -82,7 +83,15 @@ def localise(
     if factor < 1:
         laid = Overlays(*(_resized(m, valid.shape) & valid for m in (laid.mask, laid.opaque)))
     return _edit_map(
-        full, laid, valid, settings, exact=False, around=around, found=found, outside=outside
+        full,
+        laid,
+        valid,
+        settings,
+        exact=False,
+        around=around,
+        pair=(prediction.published, prediction.recompressed),
+        found=found,
+        outside=outside,
     )
 
 
@@ -114,6 +123,7 @@ def _edit_map(
     *,
     exact: bool,
     around: tuple[float, int | None],
+    pair: tuple[F32, F32],
     found: Evidence | None = None,
     outside: Residue | None = None,
 ) -> EditMap:
@@ -124,8 +134,9 @@ def _edit_map(
     return EditMap(
         mask=mask,
         comparable=valid,
-        regions=regions_of(mask, valid, found.score if found else None),
+        regions=regions_of(mask, valid, found.score if found else None, pair, settings.name),
         overlay=laid.mask,
+        overlays=overlays_of(laid.mask),
         exact=exact,
         share=share,
         agreement=found.agreement if found else 1.0 - share,

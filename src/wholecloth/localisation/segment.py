@@ -92,12 +92,21 @@ def _believable(labels: Flags, found: Evidence, settings: Settings) -> Flags:
         # Weak residue all over may have run together with an edit: the strong part is judged.
         inside, mean = marks == i, total[i] / area
         strong = inside & (found.score > settings.strong)
-        if strong.sum() >= max(10, settings.min_area * labels.size):
-            inside = strong
-            least = float(found.score[strong].mean())
-            mean = least if least > settings.strong_mean else mean
+        if strong.sum() >= max(10, settings.min_area * labels.size) and _unlike(
+            strong, found, settings
+        ):
+            inside, mean = strong, float(found.score[strong].mean())
         keep[i] = not _only_tone(inside, mean, found, settings)
     return np.asarray(keep[marks])
+
+
+def _unlike(strong: Flags, found: Evidence, settings: Settings) -> bool:
+    """Whether the strong part of a component is far from anything benign change leaves."""
+    structured = strong & (found.structured > 0.5)
+    lost = structured.sum() > 0.3 * strong.sum()
+    lost = lost and float(np.median(found.ncc[structured])) < settings.filter_ncc
+    far = any(float(np.median(np.abs(low[strong]))) > settings.strong_levels for low in found.low)
+    return bool(lost or far) and float(found.score[strong].mean()) > settings.strong_mean
 
 
 def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) -> bool:
@@ -112,7 +121,8 @@ def _only_tone(inside: Flags, mean: float, found: Evidence, settings: Settings) 
             return True  # where palettes step, areas move as a whole
         # A strong filter is predicted less exactly, where it clips and where colours are rare.
         slack = min(settings.filter_levels, settings.filter_slack * found.strength)
-        if mean < settings.filter_mean and all(m < slack for m in moved):
+        clear = mean > settings.filter_mean and part > 0.3 and kept < settings.filter_kept
+        if not clear and all(m < slack for m in moved):
             return True
         most = max(float(np.quantile(v, 0.9)) for v in levels)
         if mean < settings.slight_mean and most < settings.slight_levels:

@@ -65,8 +65,9 @@ class Settings:
     min_sum: float = 60.0
     strong: float = 6.0
     strong_mean: float = 11.0
-    """Blocks from this score on stand for their component in the tests below, and their mean for
-    its mean if it is larger than this (edits reach 13 and more, benign residue 10)."""
+    strong_levels: float = 20.0
+    """Blocks from this score on are judged in place of their component if their mean is larger than
+    this (edits reach 13 and more) and they moved by more than this or lost their structure."""
     tone_ncc: float = 0.85
     tone_levels: tuple[float, float, float] = (9.0, 5.0, 5.0)
     tone_mean: float = 8.0
@@ -76,9 +77,10 @@ class Settings:
     filter_levels: float = 12.0
     filter_ncc: float = 0.6
     filter_mean: float = 10.0
+    filter_kept: float = 0.9
     """After a colour map of median strength s levels, a component whose structure survives (or
     that has none) and that moved by less than min(12, 0.45 s) levels is its residue, unless its
-    evidence is stronger than ``filter_mean``."""
+    evidence is stronger than ``filter_mean`` and its structure suffered."""
     slight_levels: float = 6.0
     slight_mean: float = 6.5
     """Such a component that hardly moved (90th percentile, largest plane) and is weak is residue

@@ -62,10 +62,23 @@ class Region:
     polygon: tuple[tuple[int, int], ...]
     """Outer contour, (x, y) pixel centres."""
     share: float
-    """Of the comparable area, 0-1."""
+    """Of the comparable area, 0-1; of an overlay: of the frame."""
     kind: RegionKind
     evidence: float
     """Mean evidence per block, a log-likelihood-ratio *score*; not a calibrated ratio."""
+    peak: float | None = None
+    """Largest evidence of a block; None in exact mode."""
+    benign: tuple[int, int] | None = None
+    """How many of how many benign copies showed a component as strong (mean evidence times share)
+    or stronger; None in exact mode and with settings it was not measured for."""
+    texture: float | None = None
+    """Fine detail here over what the original predicts, as a ratio of standard deviations."""
+    lighter: float | None = None
+    """Mean luma against the prediction, in levels."""
+    colour: float | None = None
+    """Mean chroma moved by, in levels."""
+    structure: float | None = None
+    """Correlation of luma with the prediction, −1 to 1: near 1 where the structure was kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,11 +109,23 @@ class EditMap:
     overlay: Mask | None = None
     """Pixels of overlays (captions, logos, bars, blurred boxes): laid on top, no edit of what the
     picture shows.  Opaque ones are not in ``comparable``."""
+    overlays: tuple[Region, ...] = ()
+    """The same as areas, largest first; the letters of a word are one, shares are of the frame."""
     beside: float = 0.0
     """Share of the frame that shows something the original does not cover, 0-1."""
     colours: int | None = None
     """How many colours the published picture has, where they are so few (16) that an edit may not
     show; else None."""
+
+    @property
+    def overlay_share(self) -> float:
+        """Share of the frame that overlays take, 0-1."""
+        return 0.0 if self.overlay is None else float(self.overlay.mean())
+
+    @property
+    def hidden_share(self) -> float:
+        """Share of the frame under opaque overlays, 0-1: nothing can be said about it."""
+        return 0.0 if self.overlay is None else float((self.overlay & ~self.comparable).mean())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -91,7 +91,7 @@ def alignment_from(raw: Mapping[str, Any]) -> Alignment | NotAligned:
 
 
 def edits_to(edits: EditMap | None) -> Json | None:
-    """An edit map with its two masks."""
+    """An edit map with its masks."""
     if edits is None:
         return None
     numbers = {k: getattr(edits, k) for k in _NUMBERS}
@@ -99,7 +99,9 @@ def edits_to(edits: EditMap | None) -> Json | None:
         **numbers,
         "mask": _mask_to(edits.mask),
         "comparable": _mask_to(edits.comparable),
+        "overlay": None if edits.overlay is None else _mask_to(edits.overlay),
         "regions": [asdict(r) for r in edits.regions],
+        "overlays": [asdict(r) for r in edits.overlays],
     }
 
 
@@ -107,15 +109,28 @@ def edits_from(raw: Mapping[str, Any] | None) -> EditMap | None:
     """The value again."""
     if raw is None:
         return None
-    regions = tuple(
-        Region(
-            tuple((int(x), int(y)) for x, y in r["polygon"]), r["share"], r["kind"], r["evidence"]
-        )
-        for r in raw["regions"]
+    laid = raw["overlay"]
+    return EditMap(
+        mask=_mask_from(raw["mask"]),
+        comparable=_mask_from(raw["comparable"]),
+        regions=_regions(raw["regions"]),
+        overlay=None if laid is None else _mask_from(laid),
+        overlays=_regions(raw["overlays"]),
+        **{k: raw[k] for k in _NUMBERS},
     )
-    numbers = {k: raw[k] for k in _NUMBERS}
-    mask, comparable = _mask_from(raw["mask"]), _mask_from(raw["comparable"])
-    return EditMap(mask=mask, comparable=comparable, regions=regions, **numbers)
+
+
+def _regions(rows: Sequence[Mapping[str, Any]]) -> tuple[Region, ...]:
+    return tuple(
+        Region(
+            **{
+                **r,
+                "polygon": tuple((int(x), int(y)) for x, y in r["polygon"]),
+                "benign": None if r["benign"] is None else tuple(r["benign"]),
+            }
+        )
+        for r in rows
+    )
 
 
 def answer_to(answer: Answer) -> Json:
@@ -242,9 +257,8 @@ def finding_from(raw: Mapping[str, Any]) -> Finding:
     return Finding(SignalInfo(**card), outcome)
 
 
-_NUMBERS = tuple(
-    f for f in EditMap.__dataclass_fields__ if f not in ("mask", "comparable", "regions")
-)
+_AREAS = ("mask", "comparable", "regions", "overlay", "overlays")
+_NUMBERS = tuple(f for f in EditMap.__dataclass_fields__ if f not in _AREAS)
 
 
 def _mask_to(mask: Mask) -> str:

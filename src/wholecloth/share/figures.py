@@ -19,6 +19,7 @@ from wholecloth.registration.warp import reduce, warp
 SIDE = 900
 _PAPER, _LINE = (250, 250, 247), (90, 96, 104)
 _FILL, _EDGE = (246, 205, 160), (176, 74, 0)
+_LAID_FILL, _LAID_EDGE = (208, 220, 238), (44, 88, 152)
 _OUTSIDE = (226, 228, 232)
 _HATCH_PX = 9
 
@@ -40,6 +41,9 @@ def outline_figure(original: RGB, alignment: Alignment, edits: EditMap) -> RGB:
     near = cv2.dilate(changed.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     figure[sketch & ~near] = _LINE
     figure[~comparable & ~changed] = _OUTSIDE
+    laid = _laid(edits, shape, size) & ~changed
+    figure[laid] = _LAID_FILL
+    figure[laid & _hatching(laid.shape, rising=False)] = _LAID_EDGE
     figure[changed] = _FILL
     figure[changed & _hatching(changed.shape)] = _EDGE
     contours, _ = cv2.findContours(
@@ -57,10 +61,18 @@ def edges(picture: RGB) -> Mask:
     return np.asarray(cv2.Canny(gray, 0.4 * high, high) > 0)
 
 
-def _hatching(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _laid(edits: EditMap, shape: tuple[int, ...], size: tuple[int, int]) -> Mask:
+    """What was laid on top, by its joined outlines: a caption may name somebody."""
+    out = np.zeros(shape, np.uint8)
+    for region in edits.overlays:
+        cv2.fillPoly(out, [np.array(region.polygon, np.int32)], 1)
+    return _scaled(out > 0, size)
+
+
+def _hatching(shape: tuple[int, ...], *, rising: bool = True) -> NDArray[np.bool_]:
     """Diagonal lines: the filled area reads as filled in black and white too."""
     y, x = np.indices(shape)
-    return np.asarray((x + y) % _HATCH_PX == 0)
+    return np.asarray((x + y if rising else x - y) % _HATCH_PX == 0)
 
 
 def _scaled(mask: Mask, size: tuple[int, int]) -> Mask:

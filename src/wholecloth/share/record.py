@@ -22,7 +22,14 @@ from wholecloth.casework.verify import record_digest
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.localisation.settings import Settings
-from wholecloth.model.comparison import Alignment, Candidate, EditMap, Homography, NotAligned
+from wholecloth.model.comparison import (
+    Alignment,
+    Candidate,
+    EditMap,
+    Homography,
+    NotAligned,
+    Region,
+)
 from wholecloth.model.derivation import Derivation
 from wholecloth.model.evidence import Failed, Finding, Inapplicable, Observed, Statement
 from wholecloth.pipeline import Examination
@@ -188,6 +195,9 @@ def _source(candidate: Candidate, place: int, among: Sequence[str]) -> dict[str,
         "relation": "partial" if partial else "whole",
         "kind": comparison.kind,
         "changed_share": number(edits.share) if edits is not None else None,
+        "overlays": [_laid(r) for r in edits.overlays] if edits is not None else [],
+        "overlay_share": number(edits.overlay_share) if edits is not None else None,
+        "hidden_share": number(edits.hidden_share) if edits is not None else None,
         "because": comparison.reason,
         "registration": _registration(comparison.alignment),
         "media": picture.media,
@@ -245,10 +255,17 @@ def _edit(edits: EditMap) -> dict[str, Any]:
                 "share": number(r.share),
                 "kind": r.kind,
                 "evidence": number(r.evidence),
+                "peak": number(r.peak),
+                "benign_as_strong": None if r.benign is None else r.benign[0],
+                "benign_copies": None if r.benign is None else r.benign[1],
+                "texture": number(r.texture),
+                "lighter": number(r.lighter),
+                "colour": number(r.colour),
+                "structure": number(r.structure),
             }
             for r in edits.regions
         ],
-        "overlays": [],
+        "overlays": [_laid(r) | {"kind": r.kind} for r in edits.overlays],
         "agreement": number(edits.agreement),
         "beside": number(edits.beside),
         "colours": edits.colours,
@@ -256,6 +273,10 @@ def _edit(edits: EditMap) -> dict[str, Any]:
         "noise_correlation_drop": number(edits.noise_correlation_drop),
         "unexplained_log": number(edits.unexplained_log),
     }
+
+
+def _laid(region: Region) -> dict[str, Any]:
+    return {"polygon": [list(p) for p in region.polygon], "share": number(region.share)}
 
 
 def _derivation(derivation: Derivation | None) -> dict[str, Any] | None:

@@ -38,7 +38,10 @@ def render(
     regions = []
     for number, region in enumerate(edit["regions"] if edit else (), 1):
         where = words.place(region["polygon"], published["width"], published["height"])
-        regions.append({"number": number, "where": where, "share": region["share"]})
+        changed = words.changed(region)
+        regions.append(
+            {"number": number, "where": where, "share": region["share"], "changed": changed}
+        )
     figure, drawn_map = (
         base64.b64encode(f).decode("ascii") if f else None for f in (figure_png, map_png)
     )
@@ -50,6 +53,7 @@ def render(
         registration=record["registration"],
         regions=regions,
         bent=words.bent(record["registration"] or {}),
+        laid=words.laid(record["original"] or {}),
         figure=figure,
         drawn_map=drawn_map,
         parts=words.parts(record),

@@ -59,8 +59,12 @@ def _original(record: Mapping[str, Any]) -> list[str]:
             f"Edited       {words.percent(edit['share'])} of the comparable area, {count}, "
             f"{largest}{where}"
         )
+        if words.changed(regions[0]):
+            lines.append(f"             {words.changed(regions[0])}")
     elif edit is not None:
         lines.append("Edited       no area; every comparable part is explained by the original")
+    if words.laid(original):
+        lines.append(f"On top       {words.laid(original)}")
     for number, line in enumerate(words.parts(record)):
         lines.append(f"{'' if number else 'Parts':<13}{line}")
     if edit is not None and edit["beside"] > 0.05:

@@ -150,6 +150,40 @@ def _thirds(low: int, high: int, size: int, names: tuple[str, ...]) -> list[str]
     return out or [names[min(2, int((low + high) / 2 / third))]]
 
 
+_STRUCTURE_KEPT, _STRUCTURE_LOST = 0.85, 0.4
+_MUCH_TEXTURE, _LITTLE_TEXTURE = 1.4, 0.7
+_LEVELS_WORTH_SAYING = 4.0
+
+
+def changed(region: Mapping[str, Any]) -> str:
+    """What changed in a region and how rare it is in benign copies, from its numbers."""
+    said = []
+    structure = region.get("structure")
+    if structure is not None and structure < _STRUCTURE_LOST:
+        said.append("the structure is another")
+    elif structure is not None and structure > _STRUCTURE_KEPT:
+        said.append("the structure was kept")
+    texture = region.get("texture")
+    if texture is not None and texture > _MUCH_TEXTURE:
+        said.append(f"{texture:.1f} times the fine detail")
+    elif texture is not None and texture < _LITTLE_TEXTURE:
+        said.append(f"fine detail down to {texture:.0%}")
+    lighter = region.get("lighter") or 0.0
+    if abs(lighter) > _LEVELS_WORTH_SAYING:
+        said.append(f"{abs(lighter):.0f} levels {'lighter' if lighter > 0 else 'darker'}")
+    colour = region.get("colour") or 0.0
+    if colour > _LEVELS_WORTH_SAYING:
+        said.append(f"colour moved by {colour:.0f} levels")
+    copies = region.get("benign_copies")
+    if copies:
+        strong = region["benign_as_strong"]
+        said.append(
+            f"{strong or 'none'} of {copies} benign copies measured "
+            f"show{'s' if strong == 1 else ''} a component this strong"
+        )
+    return "; ".join(said)
+
+
 _DRIFT_WORTH_SAYING_PX = 0.5
 
 
@@ -162,6 +196,21 @@ def bent(registration: Mapping[str, Any]) -> str:
         f"the surroundings are bent by up to {size:.1f} px, smoothly and as a whole: re-rendering "
         "does that, a paste does not"
     )
+
+
+def laid(original: Mapping[str, Any]) -> str:
+    """What was laid on top of the picture, in one sentence; empty where nothing was."""
+    areas = len(original.get("overlays") or ())
+    if not areas:
+        return ""
+    hidden = original["hidden_share"] or 0.0
+    said = (
+        f"{areas} area{' was' if areas == 1 else 's were'} laid on top (captions, logos, bars, "
+        f"blurred boxes), {percent(original['overlay_share'])} of the frame: not counted as edits"
+    )
+    if not hidden:
+        return said
+    return f"{said}; under the opaque ones, {percent(hidden)}, nothing can be compared"
 
 
 def parts(record: Mapping[str, Any]) -> list[str]:

@@ -43,8 +43,8 @@ class Bounds:
     perspective_edit: float = 0.006
     perspective_agreement: float = 0.36
     """Where an area differs, it is another standpoint from more than the one, and less than the
-    other of the textured area in agreement.  Two photographs of one scene: .0072-.0185 and .23-.35; an AI edit with few
-    features, reposted: up to .0164 and .40-.45."""
+    other of the textured area in agreement.  Two photographs of one scene: .0072-.0185 and
+    .23-.35; an AI edit with few features, reposted: up to .0164 and .40-.45."""
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
@@ -182,6 +182,12 @@ def _numbers(candidate: Candidate) -> str:
             f"{edits.share:.1%} of the comparable area, in {count} "
             f"region{'' if count == 1 else 's'}, is not what it predicts"
         )
+    if edits.overlays:
+        areas = len(edits.overlays)
+        parts.append(
+            f"{areas} area{'' if areas == 1 else 's'} laid on top, {edits.overlay_share:.1%} of "
+            "the frame, not counted as edited"
+        )
     if edits.beside > _WORTH_SAYING:
         parts.append(f"{edits.beside:.0%} of the frame shows something it does not cover")
     return " (" + "; ".join(parts) + ")"
@@ -208,7 +214,11 @@ def verdict_of(
                 "re-synthesised or degraded as a whole"
             ),
             "partial": "a part of the published picture comes from S1, its surroundings do not",
-        }[kind] + _numbers(believed[0])
+        }[kind]
+        edits = believed[0].comparison.edits
+        if kind == "copy" and edits is not None and edits.overlays:
+            sentence += " with something laid on top"
+        sentence += _numbers(believed[0])
         if believed[0].comparison.reason == _SEEN_ANEW:
             sentence += "; " + _SEEN_ANEW
         return kind, sentence  # type: ignore[return-value]
