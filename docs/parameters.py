@@ -29,10 +29,13 @@ from pathlib import Path
 LEDGER = Path(__file__).parent / "parameters.md"
 PACKAGES = ("wholecloth.localisation", "wholecloth.registration")
 MODULES = (
+    "wholecloth.retrieval.area",
     "wholecloth.retrieval.features",
     "wholecloth.retrieval.linear",
     "wholecloth.retrieval.verify",
+    "wholecloth.weighing.derivation",
     "wholecloth.weighing.generations",
+    "wholecloth.weighing.lookalike",
     "wholecloth.weighing.verdict",
     "wholecloth.signals.resynthesis",
     "wholecloth.pipeline",

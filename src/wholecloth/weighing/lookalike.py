@@ -3,7 +3,8 @@
 * *Depth*: between two standpoints near things move against far ones.  Then the changed area shows
   what the candidate shows, a little displaced, and the place it came from changed with it.  In a
   copy-move the source stays where it was; in a replaced area nothing of the candidate is found.
-* *Perspective*: no tool that reposts pictures makes one; another standpoint does.
+* *Perspective*: no tool that reposts pictures makes one; another standpoint does, where much of the
+  texture differs too.  Alone it is what a photographed print or screen has.
 * *Drawn*: what agrees is an application's bars or a frame, and the picture inside is another.
 
 The first two say so only where the fine detail of the surroundings is not carried over either: it

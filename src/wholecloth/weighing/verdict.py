@@ -35,14 +35,16 @@ class Bounds:
     or few features do: the same scene, another photograph."""
     perspective: float = 0.004
     perspective_px: float = 1.0
-    """More than both, with the fine detail lost and no area that differs: another standpoint,
-    perhaps a photographed print or screen.  Photographs of one wall among the development cases:
-    .0041-.0116 and 1.3-18 px, reposted or not; a copy of 128 px: .0041, but .7 px."""
+    """More than both, with the fine detail lost and no area that differs: photographed from a print
+    or a screen, or another photograph of a flat thing.  The pixels do not tell which: photographs
+    of one wall among the development cases had .0041-.0120, 1.3-18 px and a residue S3 of .7-4.8,
+    reposted or not; 100 drawn photographs of screens .0043-.041, 2-53 px and up to 3.6, both with
+    all of their texture in agreement.  A copy of 128 px: .0041, but .7 px."""
     perspective_edit: float = 0.006
     perspective_agreement: float = 0.36
-    """Where an area differs: more than the one, and less than the other of the textured area in
-    agreement.  Two photographs of one scene: .0072-.0185 and .23-.35; an AI edit with few
-    features, reposted: up to .0164 and .40-.45."""
+    """Where an area differs, it is another standpoint from more than the one, and less than the
+    other of the textured area in agreement.  Two photographs of one scene: .0072-.0185 and
+    .23-.35; an AI edit with few features, reposted: up to .0164 and .40-.45."""
     residue_s2: float = -0.05
     residue_s3: float = 1.2
     """Both beyond these: the surroundings carry energy that benign change does not explain."""
@@ -52,6 +54,11 @@ class Bounds:
 
 
 BOUNDS = Bounds()
+_SEEN_ANEW = (
+    "it is seen in perspective and without the candidate's fine detail: photographed from a print "
+    "or screen of it, or, if it shows something flat, another photograph of the same thing; the "
+    "pixels do not tell which"
+)
 _WORTH_SAYING = 0.05
 """Share of uncovered content that a sentence names."""
 
@@ -113,6 +120,8 @@ def judge(
         )
     if edits.regions:
         return "edit", "the surroundings are carried over and an area is not explained by them"
+    if seen_anew(likeness):
+        return "rerendered", _SEEN_ANEW
     judged = codec_modelled and scale >= BOUNDS.residue_from_scale
     if judged and _unexplained(edits):
         return "rerendered", (
@@ -130,17 +139,21 @@ def _another_standpoint(edits: EditMap, likeness: Likeness) -> str:
             "displaced as a whole, and the fine detail of the rest is not carried over: near "
             "things moved against far ones, as between two photographs of one scene"
         )
-    seen_so = likeness.perspective > BOUNDS.perspective
-    seen_so &= likeness.perspective_px > BOUNDS.perspective_px
-    if edits.regions:
-        seen_so = likeness.perspective > BOUNDS.perspective_edit
-        seen_so &= edits.agreement < BOUNDS.perspective_agreement
-    if likeness.detail_lost and seen_so:
+    elsewhere = likeness.perspective > BOUNDS.perspective_edit
+    elsewhere &= edits.agreement < BOUNDS.perspective_agreement
+    if edits.regions and likeness.detail_lost and elsewhere:
         return (
-            "it is seen in another perspective and without the fine detail of the candidate: "
-            "another photograph of the same thing, or a photograph of a print or screen of it"
+            "it is seen in another perspective, without the fine detail of the candidate, and "
+            f"{1 - edits.agreement:.0%} of the textured area differs: another photograph of the "
+            "same thing"
         )
     return ""
+
+
+def seen_anew(likeness: Likeness) -> bool:
+    """Whether the whole was seen in perspective through another lens."""
+    seen = likeness.perspective > BOUNDS.perspective
+    return seen and likeness.perspective_px > BOUNDS.perspective_px and likeness.detail_lost
 
 
 def _unexplained(edits: EditMap) -> bool:
@@ -206,6 +219,8 @@ def verdict_of(
         if kind == "copy" and edits is not None and edits.overlays:
             sentence += " with something laid on top"
         sentence += _numbers(believed[0])
+        if believed[0].comparison.reason == _SEEN_ANEW:
+            sentence += "; " + _SEEN_ANEW
         return kind, sentence  # type: ignore[return-value]
     scene = [c for c in compared if c.comparison.kind == "same_scene"]
     if scene:
