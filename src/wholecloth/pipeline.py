@@ -45,6 +45,9 @@ from wholecloth.weighing.lookalike import Likeness, likeness
 from wholecloth.weighing.propositions import Pair
 from wholecloth.weighing.verdict import judge, verdict_of
 
+HIDDEN = 0.02
+"""Share of the frame under opaque overlays above which a copy does not show that there was no edit.
+Chosen, not fitted: the smallest edit that ``testing.edits`` draws."""
 BESIDE = 0.15
 """From this share of uncovered content on, a copy of one part says nothing of the whole.  Set by
 eye between drawn collages (half and more of the frame) and flat margins (none), not fitted."""
@@ -389,6 +392,11 @@ def _edited_before(
             f"{edits.beside:.0%} of the frame shows something that S1 does not cover"
             + (_others(derivation) or " and that was not compared")
             + ": cut the parts of the collage or screenshot apart and examine each alone"
+        )
+    if edits is not None and edits.hidden_share > HIDDEN:
+        return (
+            f"{edits.hidden_share:.1%} of the frame is taken for something laid on top, and an "
+            "edit there would not be seen: get an earlier post without it"
         )
     if edits is not None and edits.colours is not None:
         return (

@@ -22,8 +22,8 @@ _TOLERANCE, _MEMBER, _ON_LINE = 10.0, 12.0, 16.0
 _COLOURS, _LEAST_SHARE = 5, 0.04
 _FLAT_SD, _FLAT_SD_NEW = 3.8, 5.5
 _CONTRAST, _CONTRAST_NEW = 30.0, 90.0
-_AROUND_SHARE, _PICTURE_SHARE, _ABSENT = 0.05, 0.004, 0.0005
-_TINY = 0.0015
+_AROUND_SHARE, _PICTURE_SHARE, _ABSENT = 0.025, 0.004, 0.0005
+_TINY, _LARGE = 0.0015, 0.08
 """Of the picture's pixels."""
 _ROUND_SHARE = (0.95, 1.05)
 
@@ -145,8 +145,10 @@ def is_graphic(group: Group, *, alone: bool = False) -> bool:
     ``alone``: the group is one flat area cut out of a larger change; only its shape can tell.
     """
     flats = group.flats()
-    drawn = [f for f in flats if f.drawn]
     count = int(group.changed.sum())
+    drawn = [f for f in flats if f.drawn]
+    if count > _LARGE * group.pixels:  # a garment in shades of one new colour is no sticker
+        drawn = [f for f in drawn if f.spread < _FLAT_SD]
     share = sum(f.share for f in drawn)
     if alone:
         flat = bool(drawn) and share > 0.9 and drawn[0].spread < 2 and drawn[0].picture < 0.001
@@ -256,7 +258,7 @@ def is_hidden(group: Group) -> bool:
             likeness = max(likeness, float(np.corrcoef(p[inside], blurred)[0, 1]))
             left = min(left, float(np.median(np.abs(p[inside] - blurred))))
     blurry = likeness > 0.95 and left < 1 + 0.25 * moved
-    return blurry or (likeness > 0.7 and _level(p, inside) > _level(e, inside) + 0.2)
+    return blurry or (likeness > 0.7 and _level(p, inside) > max(0.4, _level(e, inside) + 0.2))
 
 
 def hull_of(area: Mask) -> Mask:
