@@ -155,7 +155,7 @@ def main() -> None:
         table = {
             "settings": Settings().name,
             "copies": len(measured),
-            "photographs": len({r["picture"] for r in rows}),
+            "photographs": len({r["picture"] for r in measured}),
             "weights": [round(w, 6) for w in weights if w > 0],
             "how": f"bench/benign.py, {len(CHAINS)} chains a photograph, seed {seed}",
         }

@@ -20,6 +20,8 @@ from wholecloth.model.media import Mask
 _TOLERANCE, _MEMBER, _ON_LINE = 10.0, 12.0, 16.0
 """Levels: about a mode of colour, to belong to a colour, from the line between two colours."""
 _COLOURS, _LEAST_SHARE = 5, 0.04
+_SAMPLE = 8_000
+"""Pixels that stand for a group where shares and medians are taken."""
 _FLAT_SD, _FLAT_SD_NEW = 3.8, 5.5
 _CONTRAST, _CONTRAST_NEW = 30.0, 90.0
 _AROUND_SHARE, _PICTURE_SHARE, _ABSENT = 0.025, 0.004, 0.0005
@@ -93,7 +95,7 @@ class Group:
     def flats(self) -> list[Flat]:
         """Its flat colours, most frequent first."""
         core = cv2.erode(self.changed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-        values = self.published[core if core.sum() > 30 else self.changed]
+        values = thinned(self.published[core if core.sum() > 30 else self.changed])
         return [self._flat(colour, share) for colour, share in _modes(values)]
 
     def _flat(self, colour: NDArray[np.floating], share: float) -> Flat:
@@ -104,8 +106,8 @@ class Group:
             if inner.sum() >= 20:
                 break
         spread = float(self.published[inner].std(axis=0).max()) if inner.sum() >= 8 else -1.0
-        away = np.abs(self.expected[member] - colour).max(axis=1)
-        near = np.abs(self.expected[self.around] - colour).max(axis=1) <= _MEMBER + 2
+        away = np.abs(self.expected[member][:_SAMPLE] - colour).max(axis=1)
+        near = _within(self.expected, colour, _MEMBER + 2)[self.around]
         whole = np.zeros(1) if self.picture is None else self.picture
         far = np.abs(whole - colour).max(axis=1) <= _MEMBER
         return Flat(
@@ -119,7 +121,7 @@ class Group:
 
     def members(self, colour: NDArray[np.floating]) -> Mask:
         """Changed pixels of a colour."""
-        return np.asarray((np.abs(self.published - colour).max(axis=2) <= _MEMBER) & self.changed)
+        return np.asarray(_within(self.published, colour, _MEMBER) & self.changed)
 
     def flat_parts(self) -> Iterator[Group]:
         """Connected areas of one new flat colour each, as groups of their own."""
@@ -214,7 +216,7 @@ def _is_text(group: Group, flats: list[Flat], how: HowDrawn) -> bool:
 
 def is_blend(group: Group) -> bool:
     """One colour laid over with one opacity: published = (1 − α)·expected + α·colour."""
-    p, e = group.published[group.changed], group.expected[group.changed]
+    p, e = (thinned(a[group.changed]) for a in (group.published, group.expected))
     if e[:, 0].std() < 8:
         return False  # on a plain ground every opacity explains it
     keep = 1.0
@@ -248,7 +250,10 @@ def is_hidden(group: Group) -> bool:
     p = np.ascontiguousarray(group.published[..., 0])
     e = np.ascontiguousarray(group.expected[..., 0])
     moved = float(np.median(np.abs(p - e)[inside]))
-    coarse = float(np.median(np.abs(cv2.GaussianBlur(p - e, (0, 0), 12))[inside]))
+    quarter = (max(1, p.shape[1] // 4), max(1, p.shape[0] // 4))
+    small = cv2.GaussianBlur(cv2.resize(p - e, quarter, interpolation=cv2.INTER_AREA), (0, 0), 3)
+    there = cv2.resize(inside.astype(np.uint8), quarter, interpolation=cv2.INTER_NEAREST) > 0
+    coarse = float(np.median(np.abs(small)[there])) if there.any() else moved
     if moved < 5 or coarse > 0.3 * moved:
         return False
     likeness, left = 0.0, moved
@@ -261,11 +266,24 @@ def is_hidden(group: Group) -> bool:
     return blurry or (likeness > 0.7 and _level(p, inside) > max(0.4, _level(e, inside) + 0.2))
 
 
+def thinned(values: F32) -> F32:
+    """At most about ``_SAMPLE`` rows, evenly taken: their shares and medians are what counts."""
+    return values[:: max(1, len(values) // _SAMPLE)]
+
+
+def _within(picture: F32, colour: NDArray[np.floating], levels: float) -> Mask:
+    """Where all channels are within so many levels of a colour."""
+    low, high = (tuple(float(v) for v in colour + d) for d in (-levels, levels))
+    return np.asarray(cv2.inRange(picture, low, high) > 0)
+
+
 def hull_of(area: Mask) -> Mask:
     """The convex hull of a mask, filled."""
-    points = np.argwhere(area)[:, ::-1].astype(np.int32)
+    outlines, _ = cv2.findContours(
+        area.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
     out = np.zeros(area.shape, np.uint8)
-    cv2.fillConvexPoly(out, cv2.convexHull(points), 1)
+    cv2.fillConvexPoly(out, cv2.convexHull(np.concatenate(outlines)), 1)
     return np.asarray(out > 0)
 
 
@@ -318,7 +336,7 @@ class HowDrawn:
 
 
 def _how_drawn(group: Group, flats: list[Flat]) -> HowDrawn:
-    p, e = group.published[group.changed], group.expected[group.changed]
+    p, e = (thinned(a[group.changed]) for a in (group.published, group.expected))
     colours = [np.array(f.colour, np.float32) for f in flats]
     near = np.zeros(len(p), bool)
     distance = np.full(len(p), np.inf)
