@@ -198,7 +198,8 @@ def _sharply_drawn(group: Group, flats: list[Flat], drawn: list[Flat], how: HowD
 
 def _is_text(group: Group, flats: list[Flat], how: HowDrawn) -> bool:
     """Strokes of one or two new colours in a line of even height."""
-    clear = how.explained >= 0.97 and how.width < 1.2
+    stark = any(f.drawn and f.contrast > 100 for f in flats)
+    clear = stark and how.explained >= 0.97 and how.width < 1.2
     new = [f for f in flats if f.contrast > _CONTRAST and (clear or (f.new and f.picture < 0.01))]
     if how.explained < 0.85 or how.flat < 0.3 or sum(f.share for f in new) < 0.3:
         return False
