@@ -176,7 +176,9 @@ def _there_and_back(
     back, ok_back, _ = cv2.calcOpticalFlowPyrLK(second, first, there, None, **how)  # type: ignore[call-overload]
     returned = np.linalg.norm((back - points)[:, 0], axis=1) < _BACK_PX
     found = (ok.ravel() > 0) & (ok_back.ravel() > 0) & returned
-    return np.asarray(there[:, 0], np.float64), found, np.asarray(unlike.ravel(), np.float64)
+    # Of points that were lost OpenCV leaves this memory as it was: any bits, also invalid numbers.
+    known = np.where(ok.ravel() > 0, unlike.ravel(), np.float32(0))
+    return np.asarray(there[:, 0], np.float64), found, np.asarray(known, np.float64)
 
 
 def _fitted(
