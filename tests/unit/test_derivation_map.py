@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from wholecloth.localisation.graphic import is_drawn, two_tones_at
+from wholecloth.localisation.drawn import is_drawn, two_tones_at
 from wholecloth.localisation.within import MIN_BLOCKS, blocks, borne_out, explained_within
 from wholecloth.model.comparison import Alignment
 from wholecloth.model.derivation import Derivation, Part

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from wholecloth.localisation.graphic import is_drawn
+from wholecloth.localisation.drawn import is_drawn
 from wholecloth.localisation.settings import Settings
 from wholecloth.localisation.support import uniform_frame
 from wholecloth.localisation.within import Explained, explained_within

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from wholecloth.localisation.graphic import is_drawn, two_tones_at
+from wholecloth.localisation.drawn import is_drawn, two_tones_at
 from wholecloth.localisation.within import blocks, explained_within
 from wholecloth.model.comparison import Alignment, EditMap, Homography
 from wholecloth.model.media import Mask, Picture
