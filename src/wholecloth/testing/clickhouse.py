@@ -27,7 +27,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from wholecloth.retrieval.clickhouse.address import PASSWORD
 
-DATABASE = "wholecloth"
+DATABASE = "photographs"
 USER = "wholecloth"
 _INSERT = re.compile(rb"\s*INSERT INTO .* FORMAT Native\s", re.IGNORECASE | re.DOTALL)
 
@@ -38,7 +38,6 @@ class Server:
     Args:
         folder: where it keeps everything; scanned by tests that look for bytes.
         password: what it asks for.
-        settings: of its tables of merge trees, as a server's configuration would give them.
     """
 
     def __init__(self, folder: Path, password: str = "") -> None:
@@ -104,12 +103,14 @@ class _Engine:
     def __init__(self, folder: str) -> None:
         from chdb.session import Session  # noqa: PLC0415 - only here, and in its own process
 
-        self._session = Session(folder)
+        session: Any = Session
+        self._session = session(folder)
         self._lock = threading.Lock()
-        self._session.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE} ENGINE = Atomic")
 
     def run(self, database: str, text: str, values: dict[str, str]) -> bytes:
         with self._lock:
+            # An administrator would have made it.
+            self._session.query(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
             self._session.query(f"USE {database}")
             answer = self._session.query(text, "TabSeparated", params=values)
             return bytes(answer.bytes() or b"")
@@ -119,14 +120,14 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     engine: _Engine
 
-    def log_message(self, *_: Any) -> None:  # type: ignore[override]
+    def log_message(self, *_: Any) -> None:
         """Nothing."""
 
-    def do_GET(self) -> None:  # noqa: N802 - the name is given
+    def do_GET(self) -> None:
         """Answer /ping."""
         self._reply(200, b"Ok.\n")
 
-    def do_POST(self) -> None:  # noqa: N802 - the name is given
+    def do_POST(self) -> None:
         """Run one statement."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -147,11 +148,11 @@ class _Handler(BaseHTTPRequestHandler):
         fields = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         kind = self.headers.get("Content-Type", "")
         if kind.startswith("multipart/form-data"):
-            message = BytesParser(policy=HTTP).parsebytes(
+            message: Any = BytesParser(policy=HTTP).parsebytes(
                 b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
             )
-            for part in message.iter_parts():  # type: ignore[attr-defined]
-                name = part.get_param("name", header="content-disposition")
+            for part in message.get_payload():
+                name = str(part.get_param("name", header="content-disposition"))
                 fields[name] = part.get_payload(decode=True).decode()
             body = b""
         database = fields.get("database", DATABASE)

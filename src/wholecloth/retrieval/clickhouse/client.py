@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -27,14 +27,14 @@ class Result(Protocol):
 class Client(Protocol):
     """As much of a ``clickhouse_connect`` client as is used here."""
 
-    def command(self, cmd: str, parameters: Mapping[str, Any] | None = None) -> Any:
+    def command(self, cmd: str, parameters: dict[str, Any] | None = None) -> Any:
         """Run a statement that gives no rows, or one value."""
 
-    def query(self, query: str, parameters: Mapping[str, Any] | None = None) -> Result:
+    def query(self, query: str, parameters: dict[str, Any] | None = None) -> Result:
         """Rows."""
 
     def insert(
-        self, table: str, data: Sequence[Any], column_names: Sequence[str], *, column_oriented: bool
+        self, table: str, data: Sequence[Any], column_names: list[str], *, column_oriented: bool
     ) -> Any:
         """Add rows, given as columns."""
 
@@ -93,4 +93,6 @@ def told(host: Host | str) -> Iterator[None]:
                 f"check that the server runs, the address (`index stats`) and {PASSWORD}; an "
                 "index answers with all its shards or not at all"
             )
-        raise IndexRefused(f"shard {host}", f"does not do what was asked ({line})", remedy) from error
+        raise IndexRefused(
+            f"shard {host}", f"does not do what was asked ({line})", remedy
+        ) from error

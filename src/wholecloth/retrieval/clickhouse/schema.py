@@ -109,7 +109,9 @@ def claimed(client: Client, name: str) -> Claim | None:
     try:
         claim = Claim(int(facts["schema"]), facts["index"], facts["shard"])
     except (KeyError, ValueError) as error:
-        raise IndexRefused(name, "its table `about` is not ours", "give a database of its own") from error
+        raise IndexRefused(
+            name, "its table `about` is not ours", "give a database of its own"
+        ) from error
     if claim.schema > SCHEMA:
         reason = f"has schema {claim.schema}; this version knows up to {SCHEMA}"
         raise IndexRefused(name, reason, "use the version of wholecloth that made it")

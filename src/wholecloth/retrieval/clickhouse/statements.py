@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 SEARCH = """\
-SELECT p.image AS image, t.total / sqrt(greatest(if({tier:UInt8} = 0, p.first, p.detail), 1)) AS score
+SELECT p.image AS image,
+    t.total / sqrt(greatest(if({tier:UInt8} = 0, p.first, p.detail), 1)) AS score
 FROM pictures AS p
 INNER JOIN
 (

@@ -11,7 +11,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +41,8 @@ class Shard:
 
     name: str
     client: Client
+    claim: str
+    """What ``about`` calls it."""
 
     def columns(self, text: str, **values: Any) -> Sequence[Sequence[Any]]:
         """Rows of a query, as columns."""
@@ -114,27 +117,27 @@ class ClickHouse:
             return self._shards
         try:
             for host in self.address.hosts:
-                self._shards.append(Shard(str(host), self._connect(self.address, host)))
-            seen: dict[str, str] = {}
-            for shard in self._shards:
-                self._check(shard, seen)
+                client = self._connect(self.address, host)
+                self._shards.append(Shard(str(host), client, ""))
+                self._shards[-1] = self._checked(self._shards[-1])
         except BaseException:
             self.close()
             raise
         self._threads = ThreadPoolExecutor(len(self._shards))
         return self._shards
 
-    def _check(self, shard: Shard, seen: dict[str, str]) -> None:
+    def _checked(self, shard: Shard) -> Shard:
         with told(shard.name):
             claim = schema.claimed(shard.client, shard.name)
         if claim is None or claim.index != self._index:
             reason = f"does not hold index {self._index}"
-            remedy = "check the address; a new shard is taken with `wholecloth.retrieval.index`'s move"
+            remedy = "check the address; a server that is new is taken with `move`"
             raise IndexRefused(f"shard {shard.name}", reason, remedy)
-        if claim.shard in seen:
-            reason = f"is the same server as {seen[claim.shard]}"
-            raise IndexRefused(f"shard {shard.name}", reason, "name each shard once")
-        seen[claim.shard] = shard.name
+        for other in self._shards:
+            if other.claim == claim.shard:
+                reason = f"is the same server as {other.name}"
+                raise IndexRefused(f"shard {shard.name}", reason, "name each shard once")
+        return replace(shard, claim=claim.shard)
 
     def _each(self, ask: Callable[[Shard], _Found]) -> list[_Found]:
         """All shards at the same time, answers in their order."""
@@ -225,7 +228,7 @@ class ClickHouse:
         for start in range(0, len(images), _MOST_ERASED):
             some = [int(i) for i in images[start : start + _MOST_ERASED]]
             for statement in sql.ERASE:
-                self._each(lambda s, t=statement, i=some: _command(s, t, images=i))
+                self._each(partial(_command, text=statement, images=some))
 
     def wait_erased(self, seconds: float = _WAIT_SECONDS) -> None:
         """Return when no replaced part of what was erased before lies on any shard's disk.
@@ -240,7 +243,7 @@ class ClickHouse:
             aside = _names(shard.columns(sql.DETACHED))
             if aside:
                 remedy = "drop them with ALTER TABLE … DROP DETACHED PART, then erase again"
-                reason = f"has detached parts that no erasure reaches: {sorted(aside)[0]}"
+                reason = f"has detached parts that no erasure reaches: {min(aside)}"
                 raise VerificationFailed(f"shard {shard.name}", reason, remedy)
         until = time.monotonic() + seconds
         waiting = {s.name: _names(s.columns(sql.INACTIVE)) for s in self.shards()}
@@ -292,7 +295,9 @@ def _insert(client: Client, kept: Sequence[Kept]) -> None:
     names = ["image", "first", "detail", "pdq_0", "pdq_1", "pdq_2", "pdq_3"]
     client.insert("pictures", columns, column_names=names, column_oriented=True)
     for tier, number in _TIERS.items():
-        some = [(k.image, coded) for k in kept if (coded := k.tier(tier)) is not None and len(coded)]
+        some = [
+            (k.image, coded) for k in kept if (coded := k.tier(tier)) is not None and len(coded)
+        ]
         if not some:
             continue
         words = np.concatenate([c.words for _, c in some])

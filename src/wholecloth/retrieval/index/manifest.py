@@ -197,6 +197,13 @@ class Manifest:
         )
         return [ImageRow(*row) for row in rows.fetchall()]
 
+    def ids(self, start: int, end: int) -> list[int]:
+        """Numbers there are, start ≤ number < end, ascending."""
+        rows = self.database.execute(
+            "SELECT id FROM images WHERE id >= ? AND id < ? ORDER BY id", (start, end)
+        )
+        return [int(row[0]) for row in rows]
+
     def pictures(self) -> int:
         """How many there are."""
         return int(self.database.execute("SELECT COUNT(*) FROM images").fetchone()[0])

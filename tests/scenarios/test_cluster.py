@@ -1,0 +1,295 @@
+"""An index with its postings in a cluster: same answers, real erasure, no half answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wholecloth.errors import IndexDamaged, IndexRefused, OutputRefused, VerificationFailed
+from wholecloth.model.media import RGB
+from wholecloth.retrieval.clickhouse import Address, ClickHouse, schema
+from wholecloth.retrieval.clickhouse.address import PASSWORD
+from wholecloth.retrieval.clickhouse.client import connect
+from wholecloth.retrieval.index import Index, upkeep
+from wholecloth.retrieval.index.adding import add
+from wholecloth.retrieval.postings import Kept
+from wholecloth.retrieval.vocabulary import Coded
+from wholecloth.testing.clickhouse import DATABASE, USER, Server, holds
+from wholecloth.testing.launder import encode
+from wholecloth.testing.scenes import scene
+
+pytest.importorskip("chdb", reason="chdb-core is not installed")
+
+ABOUT = {"owner": "tests", "purpose": "scenario"}
+MARKER = bytes.fromhex("c0ffee1189abcdef")
+"""Half a signature that no other posting has."""
+
+
+@pytest.fixture(scope="module")
+def server(loopback: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PASSWORD, "for the tests")
+        with Server(tmp_path_factory.mktemp("server"), "for the tests") as one:
+            yield one
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photographs")
+    for seed in range(6):
+        (folder / f"{seed}.jpg").write_bytes(encode(scene(seed, (480, 360)), "JPEG", 88))
+    return folder
+
+
+def edited(seed: int) -> RGB:
+    """A crop with its middle replaced."""
+    pixels = scene(seed, (480, 360))[30:330, 40:440].copy()
+    pixels[90:210, 140:260] = scene(90 + seed, (120, 120))
+    return pixels
+
+
+def at(server: Server, database: str) -> str:
+    return server.address.replace(f"/{DATABASE}", f"/{database}")
+
+
+def ranked(index: Index) -> list[list[tuple[int, float]]]:
+    return [[(r.image, r.score) for r in index.rank(edited(seed))] for seed in range(6)]
+
+
+def test_the_same_answers_as_from_a_folder(
+    loopback: None, server: Server, photographs: Path, tmp_path: Path
+) -> None:
+    local = Index.create(tmp_path / "local", **ABOUT)
+    remote = Index.create(tmp_path / "remote", **ABOUT, like=local, postings=at(server, "same"))
+    assert add(local, [photographs]).added == add(remote, [photographs]).added == 6
+    assert ranked(remote) == ranked(local)
+    assert [found[0][0] for found in ranked(remote)] == [1, 2, 3, 4, 5, 6]
+    assert remote.reposts(scene(2, (480, 360))) == (3,)
+    assert add(remote, [photographs]).known == 6
+    assert list(upkeep.damage(remote)) == []
+    with Index.open(tmp_path / "remote") as again:
+        assert again.about.postings == at(server, "same")
+        assert ranked(again) == ranked(local)
+
+
+def test_erasing_leaves_no_byte_after_the_wait(
+    loopback: None, server: Server, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    store = ClickHouse(Address.parse(at(server, "erasing")), "scan")
+    store.prepare()
+    kept = []
+    for image in range(1, 301):
+        signatures = rng.integers(0, 2**64, (100, 2), dtype=np.uint64)
+        if image == 123:
+            signatures[:, 0] = np.frombuffer(MARKER, "<u8")[0]
+        coded = Coded(rng.integers(0, 65536, 100).astype(np.uint16), signatures)
+        pdq = MARKER * 4 if image == 123 else rng.bytes(32)
+        kept.append(Kept(image, coded, coded if image == 123 else None, pdq))
+    store.add(kept)
+    assert holds(server.folder, MARKER) >= 204  # two tiers and the PDQ, more while parts merge
+    store.erase([123])
+    start = time.monotonic()
+    store.wait_erased()
+    assert holds(server.folder, MARKER) == 0
+    assert time.monotonic() - start < 30  # documented: some five seconds
+    assert store.pictures("first") == 299
+    store.close()
+
+
+def test_a_part_set_aside_is_not_called_erased(
+    loopback: None, server: Server, tmp_path: Path
+) -> None:
+    address = Address.parse(at(server, "aside"))
+    store = ClickHouse(address, "aside")
+    store.prepare()
+    coded = Coded(np.arange(9, dtype=np.uint16), np.full((9, 2), 7, np.uint64))
+    store.add([Kept(1, coded, None, MARKER * 4)])
+    client = connect(address, address.hosts[0])
+    (part,) = client.query(
+        "SELECT name FROM system.parts WHERE database = 'aside' AND table = 'pictures' AND active"
+    ).result_columns[0]
+    client.command(f"ALTER TABLE pictures DETACH PART '{part}'")
+    store.erase([1])
+    with pytest.raises(VerificationFailed, match="detached parts") as caught:
+        store.wait_erased()
+    assert "DROP DETACHED PART" in caught.value.remedy
+    client.close()
+    store.close()
+
+
+def test_what_a_stopped_writer_left_is_never_found_and_goes(
+    loopback: None,
+    server: Server,
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    index = Index.create(tmp_path / "index", **ABOUT, postings=at(server, "stopped"))
+    with monkeypatch.context() as patch:
+
+        def full(*_: object) -> None:
+            raise OutputRefused("manifest", "cannot be written", "")
+
+        patch.setattr(index.manifest, "put_image", full)
+        with pytest.raises(OutputRefused):
+            add(index, [photographs])
+    assert index.cluster is not None
+    assert index.cluster.pictures("first") == 6
+    assert len(index) == 0
+    assert ranked(index) == [[]] * 6
+    assert any("6 picture(s) left by a stopped writer" in line for line in upkeep.damage(index))
+
+    assert add(index, [photographs]).added == 6
+    assert min(found[0][0] for found in ranked(index)) == 7  # no number is given twice
+    upkeep.compact(index)
+    assert index.cluster.pictures("first") == 6
+    assert list(upkeep.damage(index)) == []
+
+    # A manifest restored from an older copy would give numbers anew.
+    with index.manifest.change():
+        index.manifest.set("next", 7)
+        index.manifest.forget(12)
+    with pytest.raises(IndexDamaged, match="already holds a picture"):
+        add(index, [photographs])
+
+
+def test_a_lost_shard_gives_no_answer_and_is_filled_again(
+    loopback: None, server: Server, photographs: Path, tmp_path: Path
+) -> None:
+    with Server(tmp_path / "second", "for the tests") as second:
+        both = at(server, "lost").replace(server.host, f"{server.host},{second.host}")
+        index = Index.create(tmp_path / "index", **ABOUT, postings=both)
+        add(index, [photographs])
+        before = ranked(index)
+        assert all(before)
+        second.kill()
+        with pytest.raises(IndexRefused, match="does not do what was asked") as caught:
+            index.rank(edited(1))
+        assert "all its shards or not at all" in caught.value.remedy
+        index.close()
+    with Server(tmp_path / "third", "for the tests") as third:
+        now = at(server, "lost").replace(server.host, f"{server.host},{third.host}")
+        index = Index.open(tmp_path / "index")
+        with pytest.raises(IndexRefused, match="does not do what was asked"):
+            upkeep.move(index, now)
+        upkeep.move(index, now, lost=True)
+        index.close()
+        index = Index.open(tmp_path / "index")
+        assert any("have no postings" in line for line in upkeep.damage(index))
+        lost = upkeep.forget_missing(index)
+        assert 0 < lost < 6
+        assert add(index, [photographs]).added == lost
+        found = [[score for _, score in each] for each in ranked(index)]
+        assert found == [[score for _, score in each] for each in before]
+        index.close()
+
+
+def test_a_shard_is_added_and_none_is_left_out(
+    loopback: None, server: Server, photographs: Path, tmp_path: Path
+) -> None:
+    one = at(server, "grown")
+    index = Index.create(tmp_path / "index", **ABOUT, postings=one)
+    files = sorted(photographs.iterdir())
+    add(index, files[:4])
+    with Server(tmp_path / "second", "for the tests") as second:
+        both = one.replace(server.host, f"{server.host},{second.host}")
+        upkeep.move(index, both)
+        index.close()
+        index = Index.open(tmp_path / "index")
+        add(index, files)
+        shards = upkeep.stats(index)["shards"]
+        assert [s["pictures"] for s in shards] == [5, 1]
+        assert [found[0][0] for found in ranked(index)] == [1, 2, 3, 4, 5, 6]
+        with pytest.raises(IndexRefused, match="leaves out shard"):
+            upkeep.move(index, one)
+        index.close()
+
+
+def test_whose_database_it_is(loopback: None, server: Server, tmp_path: Path) -> None:
+    address = Address.parse(at(server, "whose"))
+    client = connect(address, address.hosts[0])
+    mine = Index.create(tmp_path / "mine", **ABOUT, postings=address.text)
+    # Making an index that was stopped half-way may be repeated while nothing is in it.
+    Index.create(tmp_path / "again", **ABOUT, postings=address.text)
+    with pytest.raises(IndexRefused, match="does not hold index"):
+        mine.rank(edited(1))
+    client.command("INSERT INTO pictures VALUES (1, 1, 0, 0, 0, 0, 0)")
+    with pytest.raises(IndexRefused, match="belongs to index"):
+        Index.create(tmp_path / "third", **ABOUT, postings=address.text)
+    assert not (tmp_path / "third").exists()
+
+    client.command(
+        "ALTER TABLE about UPDATE value = '2' WHERE key = 'schema' SETTINGS mutations_sync = 2"
+    )
+    with pytest.raises(IndexRefused, match="has schema 2; this version knows up to 1"):
+        Index.open(tmp_path / "again").rank(edited(1))
+
+    client.command("DROP TABLE about")
+    client.command("CREATE TABLE visits (x UInt8) ENGINE = MergeTree ORDER BY x")
+    with pytest.raises(IndexRefused, match="holds tables that are not an index's"):
+        Index.create(tmp_path / "fourth", **ABOUT, postings=address.text)
+    client.close()
+
+
+def test_a_server_named_twice(loopback: None, server: Server, tmp_path: Path) -> None:
+    twice = at(server, "twice").replace(server.host, f"{server.host},localhost:{server.port}")
+    index = Index.create(tmp_path / "index", **ABOUT, postings=twice)
+    with pytest.raises(IndexRefused, match="is the same server as"):
+        index.rank(edited(1))
+
+
+def test_a_wrong_password_leaves_nothing_behind(
+    loopback: None, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD, "another one")
+    with pytest.raises(IndexRefused, match="does not do what was asked") as caught:
+        Index.create(tmp_path / "index", **ABOUT, postings=server.address)
+    assert PASSWORD in caught.value.remedy
+    assert "another one" not in str(caught.value)
+    assert not (tmp_path / "index").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("clickhouse://user:secret@host/db", "holds a password"),
+        ("http://host/db", "is no address"),
+        ("clickhouse://host", "is no address"),
+        ("clickhouse://host/db; DROP TABLE x", "is no address"),
+        ("clickhouse://ho st/db", "cannot be read"),
+        ("clickhouse://host:99999/db", "cannot be read"),
+        ("clickhouse://host:1,host:1/db", "names a host twice"),
+    ],
+)
+def test_addresses_that_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(IndexRefused, match=reason) as caught:
+        Address.parse(text)
+    assert "secret" not in f"{caught.value} {caught.value.remedy}"
+
+
+def test_only_this_machine_is_spoken_to_in_the_open() -> None:
+    address = Address.parse(f"clickhouse://{USER}@localhost,[::1]:9,shard-1.example,h:8123/w")
+    assert [(str(h), h.tls) for h in address.hosts] == [
+        ("localhost:8123", False),
+        ("::1:9", False),
+        ("shard-1.example:8443", True),
+        ("h:8123", True),
+    ]
+
+
+def test_a_vault_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(IndexRefused, match="stay readable"):
+        Index.create(
+            tmp_path / "index", **ABOUT, vault=tmp_path / "key", postings="clickhouse://localhost/w"
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_script_for_administrators_is_what_is_made() -> None:
+    path = Path(__file__).parents[2] / "deploy/clickhouse/schema.sql"
+    assert path.read_text("utf-8") == schema.script()
