@@ -120,6 +120,7 @@ class Index:
         if postings:
             # First, so that a wrong address leaves nothing behind that a second try trips over.
             stores.prepare(postings, id_, encrypted=vault is not None)
+        folder = folder.absolute()
         atomic.make_folder(folder, mode=0o700)
         about = {
             "format": FORMAT,
@@ -148,6 +149,7 @@ class Index:
         if not (folder / NAME).is_file():
             remedy = "make one with `wholecloth index create`, or check the name"
             raise IndexRefused(str(folder), "is no index", remedy)
+        folder = folder.absolute()
         keys = sealing.read(folder, vault)
         manifest = Manifest(folder, keys.derived("manifest"), writing=writing)
         try:
