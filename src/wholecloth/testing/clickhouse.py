@@ -18,8 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from email.parser import BytesParser
-from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -106,18 +104,22 @@ class _Engine:
         session: Any = Session
         self._session = session(folder)
         self._lock = threading.Lock()
+        self._used = ""
 
     def run(self, database: str, text: str, values: dict[str, str]) -> bytes:
         with self._lock:
-            # An administrator would have made it.
-            self._session.query(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
-            self._session.query(f"USE {database}")
+            if database != self._used:
+                # An administrator would have made it.
+                self._session.query(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
+                self._session.query(f"USE {database}")
+                self._used = database
             answer = self._session.query(text, "TabSeparated", params=values)
             return bytes(answer.bytes() or b"")
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     engine: _Engine
 
     def log_message(self, *_: Any) -> None:
@@ -133,9 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding") == "chunked":
             body = self._chunks()
         if self.headers.get("Content-Encoding") == "lz4":
-            import lz4.frame  # noqa: PLC0415
-
-            body = lz4.frame.decompress(body)
+            body = _unpacked(body)
         try:
             self._let_in()
             self._reply(200, self._answer(body))
@@ -148,12 +148,12 @@ class _Handler(BaseHTTPRequestHandler):
         fields = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
         kind = self.headers.get("Content-Type", "")
         if kind.startswith("multipart/form-data"):
-            message: Any = BytesParser(policy=HTTP).parsebytes(
-                b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body
-            )
-            for part in message.get_payload():
-                name = str(part.get_param("name", header="content-disposition"))
-                fields[name] = part.get_payload(decode=True).decode()
+            mark = b"--" + kind.partition("boundary=")[2].encode()
+            for part in body.split(mark)[1:-1]:
+                head, _, given = part.strip(b"\r\n").partition(b"\r\n\r\n")
+                name = re.search(rb'name="(\w+)"', head)
+                if name is not None:
+                    fields[name[1].decode()] = given.decode()
             body = b""
         database = fields.get("database", DATABASE)
         if not re.fullmatch(r"\w+", database, re.ASCII):
@@ -166,10 +166,9 @@ class _Handler(BaseHTTPRequestHandler):
         with tempfile.NamedTemporaryFile() as file:
             file.write(body[insert.end() :])
             file.flush()
-            head = re.sub(r"\sFORMAT Native\s*$", "", insert[0].decode(), flags=re.IGNORECASE)
-            return self.engine.run(
-                database, f"{head} SELECT * FROM file('{file.name}', Native)", values
-            )
+            into = re.sub(r"\sFORMAT Native\s*$", "", insert[0].decode(), flags=re.IGNORECASE)
+            read = f"{into} SELECT * FROM file('{file.name}', Native)"
+            return self.engine.run(database, read, values)
 
     def _chunks(self) -> bytes:
         body = b""
@@ -192,6 +191,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("X-ClickHouse-Exception-Code", code)
         self.end_headers()
         self.wfile.write(body)
+
+
+def _unpacked(body: bytes) -> bytes:
+    """One LZ4 frame after the other: the client packs every block on its own."""
+    import lz4.frame  # noqa: PLC0415
+
+    parts = []
+    while body:
+        frame = lz4.frame.LZ4FrameDecompressor()
+        parts.append(frame.decompress(body))
+        body = frame.unused_data or b""
+    return b"".join(parts)
 
 
 def _main(folder: str) -> None:

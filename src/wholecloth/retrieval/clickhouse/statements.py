@@ -11,21 +11,26 @@ INNER JOIN
     SELECT image, sum(best) AS total
     FROM
     (
-        SELECT k.image AS image, a.feature AS feature, max(a.weight * {weights:Array(UInt16)}[
-            bitCount(bitXor(k.low, a.low)) + bitCount(bitXor(k.high, a.high)) + 1]) AS best
-        FROM postings AS k
-        INNER JOIN
+        SELECT image, feature, max(weight * {weights:Array(UInt16)}[distance + 1]) AS best
+        FROM
         (
-            SELECT q.1 AS word, q.2 AS low, q.3 AS high, q.4 AS feature, q.5 AS weight
-            FROM
+            SELECT k.image AS image, a.feature AS feature, a.weight AS weight,
+                bitCount(bitXor(k.low, a.low)) + bitCount(bitXor(k.high, a.high)) AS distance
+            FROM postings AS k
+            INNER JOIN
             (
-                SELECT arrayJoin(arrayZip({words:Array(UInt16)}, {low:Array(UInt64)},
-                    {high:Array(UInt64)}, {feature:Array(UInt32)}, {weight:Array(UInt64)})) AS q
-            )
-        ) AS a ON k.word = a.word
-        WHERE k.tier = {tier:UInt8} AND k.word IN {words:Array(UInt16)}
+                SELECT q.1 AS word, q.2 AS low, q.3 AS high, q.4 AS feature, q.5 AS weight
+                FROM
+                (
+                    SELECT arrayJoin(arrayZip({words:Array(UInt16)}, {low:Array(UInt64)},
+                        {high:Array(UInt64)}, {feature:Array(UInt32)},
+                        {weight:Array(UInt64)})) AS q
+                )
+            ) AS a ON k.word = a.word
+            WHERE k.tier = {tier:UInt8} AND k.word IN {words:Array(UInt16)}
+                AND distance < length({weights:Array(UInt16)})
+        )
         GROUP BY image, feature
-        HAVING best > 0
     )
     GROUP BY image
 ) AS t ON p.image = t.image
@@ -33,10 +38,10 @@ ORDER BY score DESC, image
 LIMIT {count:UInt32}"""
 """The whole score in one statement; see ``wholecloth.retrieval.score``.
 
-Innermost, every posting of a word that was asked for meets the features that asked for it; an
-index beyond the end of the weights gives 0.  Per feature and picture the best counts, the sum is
-over features, and the division is by the square root of the number of features kept.  Whole
-numbers until the division, so the order in which threads sum does not matter.
+Innermost, every posting of a word that was asked for meets the features that asked for it, and most
+are too far away to go on.  Per feature and picture the best counts, the sum is over features, and
+the division is by the square root of the number of features kept.  Whole numbers until the
+division, so the order in which threads sum does not matter.
 """
 
 FREQUENCY = """\

@@ -27,6 +27,8 @@ from wholecloth.retrieval.postings import Kept, TierName
 from wholecloth.retrieval.score import WEIGHTS, Asked
 
 _TIERS: dict[TierName, int] = {"first": 0, "detail": 1}
+_WEIGHTS = WEIGHTS[WEIGHTS > 0].tolist()
+"""By distance; further away than there are weights counts nothing."""
 _WAIT_SECONDS = 60.0
 """How long ``wait_erased`` waits.  Settings of the tables let replaced parts go after some five
 seconds; a long query that still reads one holds it."""
@@ -181,7 +183,7 @@ class ClickHouse:
             "high": query.signatures[useful, 1].tolist(),
             "feature": query.feature[useful].tolist(),
             "weight": weight[useful].tolist(),
-            "weights": WEIGHTS.tolist(),
+            "weights": _WEIGHTS,
             "count": count,
         }
         found: list[tuple[int, float]] = []
