@@ -13,7 +13,7 @@ from wholecloth.errors import IndexDamaged, IndexRefused, OutputRefused, Verific
 from wholecloth.model.media import RGB
 from wholecloth.retrieval.clickhouse import Address, ClickHouse, schema
 from wholecloth.retrieval.clickhouse.address import PASSWORD
-from wholecloth.retrieval.clickhouse.client import connect
+from wholecloth.retrieval.clickhouse.client import connect, told
 from wholecloth.retrieval.index import Index, upkeep
 from wholecloth.retrieval.index.adding import add
 from wholecloth.retrieval.postings import Kept
@@ -24,6 +24,7 @@ from wholecloth.testing.scenes import scene
 
 pytest.importorskip("chdb", reason="chdb-core is not installed")
 
+DEPLOY = Path(__file__).parents[2] / "deploy/clickhouse"
 ABOUT = {"owner": "tests", "purpose": "scenario"}
 MARKER = bytes.fromhex("c0ffee1189abcdef")
 """Half a signature that no other posting has."""
@@ -290,6 +291,36 @@ def test_a_vault_key_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_rights_that_are_asked_for_suffice_and_allow_no_more(
+    loopback: None, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD, "for the tests")
+    grants = (DEPLOY / "grants.sql").read_text("utf-8")
+    with Server(tmp_path / "server", "for the tests", grants) as server:
+        index = Index.create(tmp_path / "index", **ABOUT, postings=server.address)
+        files = sorted(photographs.iterdir())
+        assert add(index, files[:3]).added == 3
+        assert ranked(index)[1][0][0] == 2
+        assert upkeep.erase(index, [str(files[0])]).pictures == 1
+        assert upkeep.compact(index) == 0
+        assert list(upkeep.damage(index)) == []
+        assert upkeep.stats(index)["shards"][0]["pictures"] == 2
+
+        address = Address.parse(server.address)
+        client = connect(address, address.hosts[0])
+        for statement in (
+            "DROP TABLE postings",
+            "CREATE TABLE more (x UInt8) ENGINE = MergeTree ORDER BY x",
+            "ALTER TABLE pictures UPDATE first = 0 WHERE 1",
+            "CREATE DATABASE another",
+            "SELECT * FROM url('http://127.0.0.1/', LineAsString)",
+        ):
+            with pytest.raises(IndexRefused) as caught, told("here"):
+                client.command(statement)
+            assert "grants.sql" in caught.value.remedy, statement
+        client.close()
+        index.close()
+
+
 def test_the_script_for_administrators_is_what_is_made() -> None:
-    path = Path(__file__).parents[2] / "deploy/clickhouse/schema.sql"
-    assert path.read_text("utf-8") == schema.script()
+    assert (DEPLOY / "schema.sql").read_text("utf-8") == schema.script()

@@ -22,7 +22,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from xml.sax.saxutils import escape
 
+from wholecloth.retrieval.clickhouse import schema
 from wholecloth.retrieval.clickhouse.address import PASSWORD
 
 DATABASE = "photographs"
@@ -36,13 +38,21 @@ class Server:
     Args:
         folder: where it keeps everything; scanned by tests that look for bytes.
         password: what it asks for.
+        grants: SQL of GRANT statements; its user then has these rights and no others, and the
+            tables are made beforehand, as an administrator would.  Without: every right.
     """
 
-    def __init__(self, folder: Path, password: str = "") -> None:
+    def __init__(self, folder: Path, password: str = "", grants: str = "") -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", __name__, str(folder)]
+        if grants:
+            subprocess.run(
+                [*command, "--tables"], check=True, env=os.environ | {PASSWORD: password}
+            )
+            command.append(str(_restricted(folder.with_suffix(".rights"), grants)))
         self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(folder)],
+            command,
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {PASSWORD: password},
@@ -84,6 +94,23 @@ class Server:
         self.close()
 
 
+_CONFIG = "<clickhouse><users_config>{}</users_config></clickhouse>"
+_USERS = """<clickhouse><profiles><default/></profiles><quotas><default/></quotas><users><default>
+<password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+<grants>{}</grants></default></users></clickhouse>"""
+
+
+def _restricted(folder: Path, grants: str) -> Path:
+    """A configuration in which the engine's user has only these rights, and may read what came."""
+    folder.mkdir()
+    given = re.findall(r"^(GRANT .*) TO \w+;$", grants, re.MULTILINE)
+    given += ["GRANT READ ON FILE", "GRANT CREATE TEMPORARY TABLE ON *.*"]
+    lines = "".join(f"<query>{escape(line)}</query>" for line in given)
+    (folder / "users.xml").write_text(_USERS.format(lines))
+    (folder / "config.xml").write_text(_CONFIG.format(folder / "users.xml"))
+    return folder / "config.xml"
+
+
 def holds(folder: Path, body: bytes) -> int:
     """How many times these bytes lie in the files below a folder."""
     found = 0
@@ -98,11 +125,12 @@ def holds(folder: Path, body: bytes) -> int:
 class _Engine:
     """One query at a time."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, config: str = "") -> None:
         from chdb.session import Session  # noqa: PLC0415 - only here, and in its own process
 
         session: Any = Session
-        self._session = session(folder)
+        self._session = session(f"{folder}?config-file={config}" if config else folder)
+        self._restricted = bool(config)
         self._lock = threading.Lock()
         self._used = ""
 
@@ -110,7 +138,8 @@ class _Engine:
         with self._lock:
             if database != self._used:
                 # An administrator would have made it.
-                self._session.query(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
+                if not self._restricted:
+                    self._session.query(f"CREATE DATABASE IF NOT EXISTS {database} ENGINE = Atomic")
                 self._session.query(f"USE {database}")
                 self._used = database
             answer = self._session.query(text, "TabSeparated", params=values)
@@ -205,8 +234,13 @@ def _unpacked(body: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _main(folder: str) -> None:
-    _Handler.engine = _Engine(folder)
+def _main(folder: str, *rest: str) -> None:
+    if rest == ("--tables",):
+        engine = _Engine(folder)
+        for statement in schema.statements():
+            engine.run(DATABASE, statement, {})
+        return
+    _Handler.engine = _Engine(folder, *rest)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     print(f"port {server.server_address[1]}", flush=True)  # noqa: T201 - to the parent
@@ -214,4 +248,4 @@ def _main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(*sys.argv[1:])
