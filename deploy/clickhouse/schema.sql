@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS postings
     low UInt64 CODEC(NONE),
     high UInt64 CODEC(NONE)
 )
-ENGINE = MergeTree ORDER BY (tier, word, image)
+ENGINE = MergeTree ORDER BY (tier, word, image) PARTITION BY intDiv(image, 1048576)
 SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, old_parts_lifetime = 1, cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 5, temporary_directories_lifetime = 3600;
 
 CREATE TABLE IF NOT EXISTS pictures

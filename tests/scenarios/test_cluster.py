@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from wholecloth.retrieval.clickhouse.client import connect, told
 from wholecloth.retrieval.index import Index, upkeep
 from wholecloth.retrieval.index.adding import add
 from wholecloth.retrieval.postings import Kept
+from wholecloth.retrieval.score import Asked
+from wholecloth.retrieval.selection import ASKED_DETAIL
 from wholecloth.retrieval.vocabulary import Coded
 from wholecloth.testing.clickhouse import DATABASE, USER, Server, holds
 from wholecloth.testing.launder import encode
@@ -100,6 +104,43 @@ def test_erasing_leaves_no_byte_after_the_wait(
     assert time.monotonic() - start < 30  # documented: some five seconds
     assert store.pictures("first") == 299
     store.close()
+
+
+NUMBERS = (1, 2, 1048576, 1048577)
+"""Two of one partition and two of the next."""
+
+
+def test_an_erasure_leaves_other_partitions_as_they_are(
+    loopback: None, server: Server, tmp_path: Path
+) -> None:
+    """Or erasing one picture of a billion would write the whole shard anew."""
+    store = ClickHouse(Address.parse(at(server, "partitions")), "partitions")
+    store.prepare()
+    mark = {image: hashlib.sha256(bytes([i])).digest()[:8] for i, image in enumerate(NUMBERS)}
+    for image in NUMBERS:
+        signatures = np.frombuffer(mark[image] * 100, "<u8").reshape(-1, 2)
+        coded = Coded(np.arange(50, dtype=np.uint16), signatures)
+        store.add([Kept(image, coded, None, bytes(32))])
+    for shard in store.shards():
+        shard.client.command("OPTIMIZE TABLE postings FINAL")
+    store.wait_erased()
+    before = {image: inodes_with(server.folder, mark[image]) for image in NUMBERS}
+    assert [len(found) for found in before.values()] == [1, 1, 1, 1]
+    store.erase([1])
+    store.wait_erased()
+    assert inodes_with(server.folder, mark[1]) == set()
+    assert inodes_with(server.folder, mark[2]).isdisjoint(before[2])  # written anew
+    assert inodes_with(server.folder, mark[1048577]) == before[1048577]  # linked
+    store.close()
+
+
+def inodes_with(folder: Path, body: bytes) -> set[int]:
+    found = set()
+    for path in folder.rglob("*.bin"):
+        with contextlib.suppress(FileNotFoundError):
+            if body in path.read_bytes():
+                found.add(path.stat().st_ino)
+    return found
 
 
 def test_a_part_set_aside_is_not_called_erased(
@@ -289,6 +330,21 @@ def test_a_vault_key_is_refused(tmp_path: Path) -> None:
             tmp_path / "index", **ABOUT, vault=tmp_path / "key", postings="clickhouse://localhost/w"
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_longest_question_fits_into_what_a_server_takes(loopback: None, server: Server) -> None:
+    store = ClickHouse(Address.parse(at(server, "long")), "long")
+    store.prepare()
+    count = 3 * ASKED_DETAIL.count
+    words = np.arange(count, dtype=np.uint16)
+    signatures = np.full((count, 2), 2**64 - 1, np.uint64)
+    store.add([Kept(1, Coded(words, signatures), Coded(words, signatures), bytes(32))])
+    query = Asked(words, signatures, np.arange(count, dtype=np.int64))
+    weight = np.full(count, 16, np.int64)
+    ((image, value),) = store.search(query, weight, "detail", 10)
+    assert image == 1
+    assert value == 16 * 1024 * count / np.sqrt(count)
+    store.close()
 
 
 def test_the_rights_that_are_asked_for_suffice_and_allow_no_more(

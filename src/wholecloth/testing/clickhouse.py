@@ -29,6 +29,8 @@ from wholecloth.retrieval.clickhouse.address import PASSWORD
 
 DATABASE = "photographs"
 USER = "wholecloth"
+_LONGEST = 131072
+"""Bytes of one parameter: ClickHouse's default of http_max_field_value_size."""
 _INSERT = re.compile(rb"\s*INSERT INTO .* FORMAT Native\s", re.IGNORECASE | re.DOTALL)
 
 
@@ -71,6 +73,11 @@ class Server:
     def address(self) -> str:
         """Of an index that has this server alone."""
         return f"clickhouse://{USER}@{self.host}/{DATABASE}"
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has used, of all its threads (Linux)."""
+        fields = Path(f"/proc/{self._child.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """As a power cut would."""
@@ -181,6 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
             for part in body.split(mark)[1:-1]:
                 head, _, given = part.strip(b"\r\n").partition(b"\r\n\r\n")
                 name = re.search(rb'name="(\w+)"', head)
+                if len(given) > _LONGEST:
+                    raise ValueError("Code: 1000. Field value too long")
                 if name is not None:
                     fields[name[1].decode()] = given.decode()
             body = b""

@@ -75,8 +75,10 @@ when that is done.  (``DELETE FROM`` would only hide the rows.)"""
 
 INACTIVE = """\
 SELECT concat(table, '/', name) FROM system.parts
-WHERE database = currentDatabase() AND table IN ('postings', 'pictures') AND NOT active"""
-"""Parts that were replaced and still lie on the disk."""
+WHERE database = currentDatabase() AND table IN ('postings', 'pictures')
+    AND _state NOT IN ('Active', 'PreActive', 'Temporary')"""
+"""Parts that were replaced and still lie on the disk.  Without the column ``_state``, ClickHouse
+leaves out those that are being removed at this moment."""
 
 DETACHED = """\
 SELECT concat(table, '/', name) FROM system.detached_parts
