@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from wholecloth.errors import InputRefused
 from wholecloth.intake.collect import Skipped, file_source
-from wholecloth.intake.decode import Progress, WorkerPool, digest_of, picture
+from wholecloth.intake.decode import Progress, WorkerPool, picture
 from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.model.comparison import Alignment, Comparison
 from wholecloth.model.media import RGB, Mask, Picture, Source
@@ -199,13 +199,9 @@ def answer(
             lost[image] = result
         else:
             results.append(result)
-    for i, skipped in (
-        (shortlist.sources.index(s), k)
-        for k in found.skipped
-        for s in shortlist.sources
-        if s.name == k.name
-    ):
-        lost[shortlist.images[i]] = skipped.reason
+    by_name = {source.name: i for i, source in enumerate(shortlist.sources)}
+    for skipped in found.skipped:
+        lost[shortlist.images[by_name[skipped.name]]] = skipped.reason
     results.sort(key=lambda r: (_ORDER.index(r.verdict), -(r.share or 0.0), -r.inliers))
     return Answer(
         published.digests.sha256,
@@ -264,6 +260,3 @@ def _reach(published: Picture, leads: int, lost: dict[int, str]) -> Iterator[str
             f"{len(lost)} candidate(s) could not be compared, since their photographs could not "
             "be read where they were added"
         )
-
-
-__all__ = ["Answer", "Result", "digest_of", "find"]

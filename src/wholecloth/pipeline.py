@@ -34,7 +34,7 @@ from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
 from wholecloth.retrieval.area import look
 from wholecloth.retrieval.features import QUICK, extract
-from wholecloth.retrieval.linear import FEW_FEATURES, Found, Lead, search
+from wholecloth.retrieval.linear import ENOUGH, FEW_FEATURES, Found, Lead, search
 from wholecloth.retrieval.reading import Reader
 from wholecloth.retrieval.verify import Verified, verify
 from wholecloth.signals.registry import run_all
@@ -278,7 +278,7 @@ def _compare(
             # Another file than its features came from: cached ones were stale, or it was swapped.
             reader.forget(lead.index)
             start = verify(extract(original.pixels, QUICK), extract(published.pixels, QUICK))
-        if start is None:
+        if start is None or start.effective < ENOUGH:
             reason = "was exchanged after it was read (its time stamps did not tell)"
             lost.append(Skipped(source.name, reason, "unread"))
             continue

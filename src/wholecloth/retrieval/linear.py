@@ -34,8 +34,10 @@ _BEHIND = 0.25
 """… where far behind is less than this share of its score.  Chosen, not fitted: an unrelated
 picture's score is a tenth or less of an original's, another photograph of the scene may come to a
 half."""
+_NEAREST = 4
+"""The first of a shortlist are looked at closer however small they are …"""
 _CLOSER = 12
-"""Candidates looked at with the deep setting from a shortlist; each costs a third of a second."""
+"""… and so many candidates of a shortlist in all; each costs a third of a second."""
 
 
 class Shortlist(Protocol):
@@ -123,7 +125,8 @@ def search(
         again = [i for i in large if i not in identical]
         if shortlist is not None:
             closer = [i for i, _ in shortlist.closer()]
-            again = list(dict.fromkeys((*closer, *again)))[:_CLOSER]
+            nearest = [k.index for k in read[:_NEAREST]]
+            again = list(dict.fromkeys((*nearest, *closer, *again)))[:_CLOSER]
             again = [i for i in again if i not in identical]
         if again:
             deep = run.look(again, DEEP)
