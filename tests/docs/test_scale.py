@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,6 +34,13 @@ def test_the_page_works_as_written(
     published = scene(3, (640, 480))[20:460, 30:600].copy()
     published[150:300, 200:350] = np.flip(published[150:300, 200:350], 0)
     (tmp_path / "published.jpg").write_bytes(encode(published, "JPEG", 85))
+
+    (commands,) = re.findall(r"```\n(wholecloth index .*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert commands.count("\n") == 3
+    for line in commands.splitlines():
+        command = [sys.executable, "-m", "wholecloth", *shlex.split(line)[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
 
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 6

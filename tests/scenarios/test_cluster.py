@@ -11,7 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wholecloth.errors import IndexDamaged, IndexRefused, OutputRefused, VerificationFailed
+from wholecloth import indexes
+from wholecloth.errors import (
+    AgeDoubt,
+    IndexDamaged,
+    IndexRefused,
+    OutputRefused,
+    VerificationFailed,
+)
 from wholecloth.model.media import RGB
 from wholecloth.retrieval.clickhouse import Address, ClickHouse, schema
 from wholecloth.retrieval.clickhouse.address import PASSWORD
@@ -198,6 +205,25 @@ def test_what_a_stopped_writer_left_is_never_found_and_goes(
         index.manifest.forget(12)
     with pytest.raises(IndexDamaged, match="already holds a picture"):
         add(index, [photographs])
+
+
+def test_a_doubt_about_age_leaves_nothing(
+    loopback: None, server: Server, photographs: Path, tmp_path: Path
+) -> None:
+    index = Index.create(tmp_path / "index", **ABOUT, postings=at(server, "doubt"))
+    files = sorted(photographs.iterdir())
+    indexes.add(index, files[:2])
+    assert index.cluster is not None
+
+    def doubt(_: str, done: int, of: int) -> None:
+        if done == of:
+            raise AgeDoubt("3.jpg", "doubt about age", "")
+
+    with pytest.raises(AgeDoubt):
+        indexes.add(index, files[2:], progress=doubt)
+    assert index.cluster.between(0, 100).tolist() == [1, 2]
+    assert list(upkeep.damage(index)) == []
+    index.close()
 
 
 def test_a_lost_shard_gives_no_answer_and_is_filled_again(

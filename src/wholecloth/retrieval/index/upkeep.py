@@ -74,13 +74,16 @@ def withdraw(index: Index, first: int) -> int:
     """
     manifest = index.manifest
     with index.writing():
-        ids = [i for i in range(first, int(manifest.get("next"))) if manifest.image(i)]
+        given = range(first, int(manifest.get("next")))
+        ids = [i for i in given if manifest.image(i)]
         with manifest.change():
-            index.postings.erase(ids)
+            index.postings.erase(given)  # also what no row names: a cluster may have it already
             for image in ids:
                 manifest.forget(image)
         index.segments.settle()
         _flushed(index)
+        if index.cluster is not None:
+            index.cluster.wait_erased()
     return len(ids)
 
 
