@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -135,17 +134,11 @@ def ask(
             yield said, {}
             continue
         ledger.left_this_hour(path, about.per_hour)
-        ledger.note(path, "asked", mark(index, said.query_sha256), verdict=said.verdict)
+        ledger.note(path, "asked", index.mark(said.query_sha256), verdict=said.verdict)
         shown: dict[str, list[str]] = {}
         if reveal is not None:
             shown = {r.sha256: index.manifest.places_of(r.image) for r in said.results}
         yield said, shown
-
-
-def mark(index: Index, sha256: str) -> str:
-    """What the log has in place of a picture's SHA-256; only the index's key gives it."""
-    key = index.keys.derived("log")
-    return hmac.digest(key, bytes.fromhex(sha256), "sha256").hex()[:32]
 
 
 def erase(index: Index, named: Sequence[str]) -> Erased:

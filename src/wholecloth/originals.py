@@ -24,7 +24,7 @@ from wholecloth.pipeline import MAX_COMPARED, compare
 from wholecloth.retrieval.cache import FeatureCache
 from wholecloth.retrieval.features import QUICK, extract
 from wholecloth.retrieval.index import Index
-from wholecloth.retrieval.linear import FEW_FEATURES, Lead, search
+from wholecloth.retrieval.linear import FEW_FEATURES, LOOKED, Lead, search
 from wholecloth.retrieval.reading import FeatureStore, Reader
 
 Verdict = Literal["same_photo", "partial", "same_scene", "no_match"]
@@ -37,8 +37,8 @@ _OF_KIND: dict[str, Verdict] = {
     "same_scene": "same_scene",
     "none": "no_match",
 }
-LOOKED, LOOKED_LARGE, LARGE = 20, 100, 100_000
-"""Candidates verified at most, and from ``LARGE`` pictures on."""
+LOOKED_LARGE, LARGE = 100, 100_000
+"""Candidates verified at most from ``LARGE`` pictures on."""
 SMALL_SIDE = 150
 """Pictures with a shorter long side are found again less often (see docs/measured.md)."""
 
@@ -88,6 +88,11 @@ class _Shortlist:
         self._index = index
         self._published = published
         self._count = LOOKED_LARGE if len(index) >= LARGE else LOOKED
+
+    @property
+    def skipped(self) -> dict[int, Skipped]:
+        """None: what cannot be read is in ``lost``."""
+        return {}
 
     def first(self) -> list[tuple[int, float]]:
         """The same bytes, then the same whole picture by its hash, then by words."""
@@ -208,7 +213,7 @@ def answer(
         results[0].verdict if results else "no_match",
         tuple(results),
         tuple((index.sha256_of(i), why) for i, why in lost.items()),
-        found.read,
+        len(found.digests),
         len(index),
         tuple(_reach(published, len(found.leads), lost)),
     )
