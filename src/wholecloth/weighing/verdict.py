@@ -103,6 +103,11 @@ def judge(
     another = _another_standpoint(edits, likeness)
     if another:
         return "same_scene", another
+    if likeness.unwitnessed:
+        return "none", (
+            "what agrees with the published picture lies in one small place, as a caption or a "
+            f"sticker does; {1 - edits.agreement:.0%} of the textured area does not agree"
+        )
     if edits.share > BOUNDS.partial_share and edits.ring_unchanged < BOUNDS.partial_ring:
         return "partial", "only a part of the frame comes from it; its surroundings do not"
     if likeness.lettered:
