@@ -8,8 +8,10 @@
     │  ├─ UnreadableMedia    not a picture, damaged, or of a kind not read
     │  ├─ HostileMedia       over a limit, or it took the decoder down
     │  ├─ OutputRefused      the place to write to cannot be used
-    │  └─ FindingRefused     a finding file that cannot be understood
+    │  ├─ FindingRefused     a finding file that cannot be understood
+    │  └─ IndexRefused       an index cannot be used, or not so
     ├─ VerificationFailed something recorded does not hold                    4
+    │  └─ IndexDamaged       a file of an index is not what was written
     ├─ NotInstalled       a part that is needed is missing                    5
     └─ Stopped            the person stopped the run
        └─ AgeDoubt           … because somebody pictured may be under 18      3
@@ -66,10 +68,18 @@ class FindingRefused(InputRefused):
     """A finding file is missing something or says something unknown."""
 
 
+class IndexRefused(InputRefused):
+    """An index cannot be used, or not in this way."""
+
+
 class VerificationFailed(WholeclothError):
     """A recorded digest or a chain does not hold."""
 
     exit_code = 4
+
+
+class IndexDamaged(VerificationFailed):
+    """A file of an index is not what was written."""
 
 
 class NotInstalled(WholeclothError):

@@ -81,13 +81,13 @@ def collect(paths: Iterable[Path]) -> Collected:
     skipped: list[Skipped] = []
     seen: dict[str, str] = {}
     for path in paths:
-        for found, name in _walk(path, skipped):
+        for found, name in walk(path, skipped):
             real = os.path.realpath(found)
             if real in seen:
                 skipped.append(Skipped(name, f"the same file as {seen[real]}", "duplicate"))
                 continue
             seen[real] = name
-            source = _worth_decoding(found, name, skipped)
+            source = worth_decoding(found, name, skipped)
             if source is not None:
                 sources.append(source)
     return Collected(tuple(_distinct(sources, skipped)), tuple(skipped))
@@ -122,7 +122,11 @@ def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, path.open("rb"))
 
 
-def _walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
+def walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
+    """Files below a folder, or the file itself, each with its name.
+
+    What is left out is added to ``skipped``.
+    """
     if not top.is_dir():
         yield top, str(top)
         return
@@ -170,7 +174,8 @@ def _leads_to_itself(path: Path) -> bool:
     return False
 
 
-def _worth_decoding(path: Path, name: str, skipped: list[Skipped]) -> Source | None:
+def worth_decoding(path: Path, name: str, skipped: list[Skipped]) -> Source | None:
+    """The source of a file that begins like a picture, else None and a reason in ``skipped``."""
     try:
         source = file_source(path, name)
         with source.open() as stream:

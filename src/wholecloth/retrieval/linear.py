@@ -1,6 +1,7 @@
-"""The exhaustive search: every candidate, two depths, both mirror states.
+"""The search: candidates, two depths, both mirror states.
 
-Slow and right; any index that comes later is tested against it.
+Without a shortlist every candidate is looked at: slow and right, and what any index is tested
+against.  With one, those it puts first.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.decode import Progress
-from wholecloth.model.media import Picture
+from wholecloth.model.media import RGB, Mask, Picture
 from wholecloth.retrieval.features import DEEP, QUICK, FeatureSettings, extract
 from wholecloth.retrieval.reading import Read, Reader
 from wholecloth.retrieval.verify import Verified
@@ -27,6 +28,30 @@ STRONG = 20
 DEEP_FROM_PIXELS = 1_000_000
 FEW_FEATURES = 40
 """A published picture with fewer gives the search nothing to hold."""
+_SURE = 40
+"""With so many effective inliers, candidates far behind the one that has them are left out …"""
+_BEHIND = 0.25
+"""… where far behind is less than this share of its score.  Chosen, not fitted: an unrelated
+picture's score is a tenth or less of an original's, another photograph of the scene may come to a
+half."""
+_CLOSER = 12
+"""Candidates looked at with the deep setting from a shortlist; each costs a third of a second."""
+
+
+class Shortlist(Protocol):
+    """Which candidates are worth looking at for one published picture.
+
+    Lists of (index, score ≥ 0), best first; scores are compared within one list only.
+    """
+
+    def first(self) -> Sequence[tuple[int, float]]:
+        """By the whole picture."""
+
+    def closer(self) -> Sequence[tuple[int, float]]:
+        """By their detail, large candidates; asked if the first list gave nothing strong."""
+
+    def area(self, pixels: RGB, where: Mask) -> Sequence[tuple[int, float]]:
+        """By what lies in an area of the frame; ``where``: H×W."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +83,8 @@ class Found:
     features: int = 0
     """Local features of the published picture, counted where nothing was found: with few, that
     says little."""
+    unseen: int = 0
+    """Candidates that a shortlist put too far behind to be looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,17 +98,22 @@ def search(
     published: Picture,
     reader: Reader,
     progress: Progress,
+    shortlist: Shortlist | None = None,
 ) -> Found:
-    """Match the published picture against every candidate.
+    """Match the published picture against every candidate, or those of a shortlist.
 
     Args:
         published: decoded at full size.
         reader: gives the candidates' features; one thread runs per decode worker.
         progress: called after each candidate; may raise to stop.
+        shortlist: which candidates to look at; all without it.
     """
     skipped: dict[int, Skipped] = {}
     run = _Run(published, reader, progress, skipped)
-    read = run.look(range(len(reader.sources)), QUICK)
+    if shortlist is None:
+        read = run.look(range(len(reader.sources)), QUICK)
+    else:
+        read = run.best_first(shortlist.first())
     own = published.digests.sha256
     identical = tuple(k.index for k in read if k.read.sha256 == own)
     leads = _leads(read, "quick", identical)
@@ -89,18 +121,24 @@ def search(
     if not any(lead.verified.effective >= STRONG for lead in leads):
         large = [k.index for k in read if k.read.pixels > DEEP_FROM_PIXELS]
         again = [i for i in large if i not in identical]
+        if shortlist is not None:
+            closer = [i for i, _ in shortlist.closer()]
+            again = list(dict.fromkeys((*closer, *again)))[:_CLOSER]
+            again = [i for i in again if i not in identical]
         if again:
             deep = run.look(again, DEEP)
             leads = _merge(leads, _leads(deep, "deep", identical))
     leads.sort(key=lambda lead: (-lead.verified.effective, lead.index))
+    seen = {k.index: k.read.sha256 for k in (*read, *deep)}
     return Found(
         tuple(leads),
         identical,
-        len(read),
+        len(seen),
         tuple(skipped[i] for i in sorted(skipped)),
         len(deep),
-        tuple((k.index, k.read.sha256) for k in read),
+        tuple(seen.items()),
         FEW_FEATURES if leads else len(extract(published.pixels, QUICK).points),
+        0 if shortlist is None else len(reader.sources) - len(seen) - len(skipped),
     )
 
 
@@ -130,7 +168,25 @@ class _Run:
     progress: Progress
     skipped: dict[int, Skipped]
 
-    def look(self, indices: Sequence[int], settings: FeatureSettings) -> list[_Looked]:
+    def best_first(self, order: Sequence[tuple[int, float]]) -> list[_Looked]:
+        """Look at the candidates of a shortlist until the rest is hopeless."""
+        looked: list[_Looked] = []
+        sure = 0.0
+        step = self.reader.pool.count
+        scores = dict(order)
+        for at in range(0, len(order), step):
+            some = [i for i, score in order[at : at + step] if score >= _BEHIND * sure]
+            if not some:
+                break
+            new = self.look(some, QUICK, at, len(order))
+            looked += new
+            strong = [k.index for k in new if k.verified and k.verified.effective >= _SURE]
+            sure = max([sure, *(scores[i] for i in strong)])
+        return looked
+
+    def look(
+        self, indices: Sequence[int], settings: FeatureSettings, before: int = 0, of: int = 0
+    ) -> list[_Looked]:
         """Match the published picture with these candidates; refusals go to ``skipped``."""
         query = extract(self.published.pixels, settings)
         own = self.published.digests.sha256
@@ -148,7 +204,7 @@ class _Run:
             one,
             indices,
             self.reader.pool.count,
-            tick=lambda n: self.progress(stage, n, len(indices)),
+            tick=lambda n: self.progress(stage, before + n, of or len(indices)),
             stop=self.reader.pool.close,
         )
         return [d for d in done if d is not None]
