@@ -1,0 +1,224 @@
+"""One query: draw or read the picture, ask the search and the hashes, score what they say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from wholecloth.bench import peers
+from wholecloth.bench.cases import sha256
+from wholecloth.bench.hashes import THRESHOLDS, Hashes
+from wholecloth.bench.queries import Query
+from wholecloth.bench.searcher import Hit, Search, Searcher
+from wholecloth.errors import InputRefused
+from wholecloth.intake.collect import file_source
+from wholecloth.intake.decode import WorkerPool, picture
+from wholecloth.model.media import RGB, Picture, Source
+from wholecloth.testing.attacks import BUCKETS, Attacked, attacked, draw_attack, draw_group_crop
+
+CLAIMS = ("same_photo", "partial")
+"""Verdicts that name a photograph as what the picture was made from."""
+
+
+@dataclass(slots=True)
+class Ranked:
+    """What one hash says."""
+
+    rank: int | None
+    """Of the right photograph, from 1; equal distances count in its favour.  None: negative."""
+    found: bool
+    """The right one is within the threshold."""
+    false: int
+    """Photographs within the threshold that are neither right nor the donor nor set aside."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One query's figures; plain data."""
+
+    id: str
+    kind: str
+    group: str
+    seed: int
+    photograph: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Of the attack; empty for a picture that lies as it is."""
+    refused: str = ""
+    donor_known: bool = False
+    rank: int | None = None
+    """Of the right photograph among the unverified candidates, from 1; None: not among them."""
+    rank_detail: int | None = None
+    """The same in the detail tier."""
+    top: str = "none"
+    """What the first result is: right, donor, other, none."""
+    verdict: str = "no_match"
+    """Of the first result."""
+    share: float | None = None
+    right_verdict: str = ""
+    """Of the right photograph, wherever in the answer; empty: not in it."""
+    others: dict[str, int] = field(default_factory=dict)
+    """Verdicts on photographs that are neither right nor the donor."""
+    donor_verdict: str = ""
+    hashes: dict[str, Ranked] = field(default_factory=dict)
+    peers: dict[str, str] = field(default_factory=dict)
+    """What other programs say to the true pair."""
+    failed: dict[str, str] = field(default_factory=dict)
+    rank_s: float = 0.0
+    """Wall seconds of the ranking in the first tier …"""
+    answer_s: float = 0.0
+    """… and of the whole answer."""
+
+    @property
+    def found(self) -> bool:
+        """Found and verified: the right photograph is on top and named as the source."""
+        return self.top == "right" and self.verdict in CLAIMS
+
+    @property
+    def wrong_on_top(self) -> bool:
+        """A photograph that has nothing to do with it is named first as the source."""
+        return self.top == "other" and self.verdict in CLAIMS
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def ask(
+    search: Search, place: Path, hashes: Hashes, queries: Sequence[Query],
+    others: Sequence[peers.Peer] = (),
+) -> list[Outcome]:  # fmt: skip
+    """Ask for some pictures, one after the other, in one opened index."""
+    cv2.setNumThreads(1)
+    with threadpool_limits(limits=1), WorkerPool(1) as pool, search.open(place) as opened:
+        return [_asked(opened, pool, hashes, query, others) for query in queries]
+
+
+def _asked(
+    opened: Searcher, pool: WorkerPool, hashes: Hashes, query: Query, others: Sequence[peers.Peer]
+) -> Outcome:
+    done = Outcome(query.id, query.kind, query.group, query.seed, query.photograph)
+    done.donor_known = query.donor_known
+    try:
+        data = _published(pool, query, done)
+        published = picture(pool.decode(Source.of_bytes(data, query.id)))
+    except InputRefused as error:
+        done.refused = error.reason
+        return done
+    right = {t for name in query.right for t in hashes.twins(name)}
+    donor = sha256(query.donor) if query.donor is not None else ""
+    started = time.perf_counter()
+    ranked = opened.rank(published.pixels)
+    done.rank_s = time.perf_counter() - started
+    done.rank = _rank(ranked, right)
+    if query.kind == "group crop":
+        done.rank_detail = _rank(opened.rank(published.pixels, detail=True), right)
+    started = time.perf_counter()
+    hits = opened.answer(published, pool)
+    done.answer_s = time.perf_counter() - started
+    aside = {*query.aside, donor} - right
+    score(done, [h for h in hits if h.sha256 not in query.aside], right, donor)
+    _hashed(done, hashes, published.pixels, right, aside)
+    if right:
+        _peers(done, pool, query, data, published, others)
+    return done
+
+
+def _rank(ranked: Sequence[str], right: set[str]) -> int | None:
+    return next((i for i, name in enumerate(ranked, 1) if name in right), None)
+
+
+def score(done: Outcome, hits: Sequence[Hit], right: set[str], donor: str) -> None:
+    """Sort the results of an answer into right, donor and other."""
+
+    def role(hit: Hit) -> str:
+        if hit.sha256 in right:
+            return "right"
+        return "donor" if hit.sha256 == donor else "other"
+
+    if hits:
+        done.top, done.verdict, done.share = role(hits[0]), hits[0].verdict, hits[0].share
+    for hit in hits:
+        if role(hit) == "right":
+            done.right_verdict = done.right_verdict or hit.verdict
+        elif role(hit) == "donor":
+            done.donor_verdict = done.donor_verdict or hit.verdict
+        else:
+            done.others[hit.verdict] = done.others.get(hit.verdict, 0) + 1
+
+
+def _published(pool: WorkerPool, query: Query, done: Outcome) -> bytes:
+    """The picture's file bytes, as it lies or as the attack makes it."""
+    if query.original is None or query.donor is None:
+        assert query.published is not None
+        return query.published.read_bytes()
+    rng = np.random.default_rng([query.seed, 34])
+    if query.kind == "group crop":
+        attack = draw_group_crop(rng, float(query.group))
+    else:
+        named = query.group if query.group in BUCKETS else str(rng.choice(list(BUCKETS)))
+        attack = draw_attack(rng, named)
+    read = partial(_pixels, pool)
+    drawn = attacked(read(query.original), read(query.donor), attack, query.seed)
+    done.facts = facts_of(drawn)
+    return drawn.data
+
+
+def _pixels(pool: WorkerPool, path: Path) -> RGB:
+    return pool.decode(file_source(path)).pixels
+
+
+def facts_of(drawn: Attacked) -> dict[str, Any]:
+    """What the tables split by."""
+    attack = drawn.attack
+    return {
+        "bucket": attack.bucket,
+        "edited": round(attack.edited, 4),
+        "fill": attack.fill,
+        "rerender": attack.rerender,
+        "kept": round(attack.kept, 4),
+        "mirror": attack.mirror,
+        "colour": attack.colour,
+        "scale": round(attack.scale, 4),
+        "texts": attack.texts,
+        "frame": attack.frame,
+        "quality": attack.quality,
+        "left": round(drawn.left, 4),
+        "long_side": drawn.long_side,
+    }
+
+
+def _hashed(done: Outcome, hashes: Hashes, pixels: RGB, right: set[str], aside: set[str]) -> None:
+    mine = np.array([name in right for name in hashes.sha256], bool)
+    apart = mine | np.array([name in aside for name in hashes.sha256], bool)
+    for name, away in hashes.distances(pixels).items():
+        nearest = away[mine].min() if mine.any() else None
+        done.hashes[name] = Ranked(
+            None if nearest is None else 1 + int((away[~mine] < nearest).sum()),
+            nearest is not None and bool(nearest <= THRESHOLDS[name]),
+            int((away[~apart] <= THRESHOLDS[name]).sum()),
+        )
+
+
+def _peers(
+    done: Outcome, pool: WorkerPool, query: Query, data: bytes, published: Picture,
+    others: Sequence[peers.Peer],
+) -> None:  # fmt: skip
+    if query.original is None or not others:
+        return
+    original = query.original.read_bytes()
+    kind = pool.decode(Source.of_bytes(original, query.id), max_side=64).facts.format
+    for peer in others:
+        try:
+            done.peers[peer.name] = peers.verdict(
+                peer, (data, published.facts.format), (original, kind)
+            )
+        except peers.PeerFailed as error:
+            done.failed[peer.name] = str(error)
