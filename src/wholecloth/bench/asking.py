@@ -107,31 +107,37 @@ def _asked(
     done = Outcome(query.id, query.kind, query.group, query.seed, query.photograph)
     done.donor_known = query.donor_known
     try:
-        data = _published(pool, query, done)
-        published = picture(pool.decode(Source.of_bytes(data, query.id)))
+        data, done.facts = published(pool, query)
+        shown = picture(pool.decode(Source.of_bytes(data, query.id)))
     except InputRefused as error:
         done.refused = error.reason
         return done
-    right = {t for name in query.right for t in hashes.twins(name)}
+    right = right_of(query, hashes)
     donor = sha256(query.donor) if query.donor is not None else ""
     started = time.perf_counter()
-    ranked = opened.rank(published.pixels)
+    ranked = opened.rank(shown.pixels)
     done.rank_s = time.perf_counter() - started
-    done.rank = _rank(ranked, right)
+    done.rank = rank_of(ranked, right)
     if query.kind == "group crop":
-        done.rank_detail = _rank(opened.rank(published.pixels, detail=True), right)
+        done.rank_detail = rank_of(opened.rank(shown.pixels, detail=True), right)
     started = time.perf_counter()
-    hits = opened.answer(published, pool)
+    hits = opened.answer(shown, pool)
     done.answer_s = time.perf_counter() - started
     aside = {*query.aside, donor} - right
     score(done, [h for h in hits if h.sha256 not in query.aside], right, donor)
-    _hashed(done, hashes, published.pixels, right, aside)
+    _hashed(done, hashes, shown.pixels, right, aside)
     if right:
-        _peers(done, pool, query, data, published, others)
+        _peers(done, pool, query, data, shown, others)
     return done
 
 
-def _rank(ranked: Sequence[str], right: set[str]) -> int | None:
+def right_of(query: Query, hashes: Hashes) -> set[str]:
+    """What a query was made from, and photographs that PDQ calls the same."""
+    return {twin for name in query.right for twin in hashes.twins(name)}
+
+
+def rank_of(ranked: Sequence[str], right: set[str]) -> int | None:
+    """Place of the first right one, from 1."""
     return next((i for i, name in enumerate(ranked, 1) if name in right), None)
 
 
@@ -154,11 +160,11 @@ def score(done: Outcome, hits: Sequence[Hit], right: set[str], donor: str) -> No
             done.others[hit.verdict] = done.others.get(hit.verdict, 0) + 1
 
 
-def _published(pool: WorkerPool, query: Query, done: Outcome) -> bytes:
-    """The picture's file bytes, as it lies or as the attack makes it."""
+def published(pool: WorkerPool, query: Query) -> tuple[bytes, dict[str, Any]]:
+    """The picture's file bytes, as it lies or as the attack makes it, and the attack's facts."""
     if query.original is None or query.donor is None:
         assert query.published is not None
-        return query.published.read_bytes()
+        return query.published.read_bytes(), {}
     rng = np.random.default_rng([query.seed, 34])
     if query.kind == "group crop":
         attack = draw_group_crop(rng, float(query.group))
@@ -167,8 +173,7 @@ def _published(pool: WorkerPool, query: Query, done: Outcome) -> bytes:
         attack = draw_attack(rng, named)
     read = partial(_pixels, pool)
     drawn = attacked(read(query.original), read(query.donor), attack, query.seed)
-    done.facts = facts_of(drawn)
-    return drawn.data
+    return drawn.data, facts_of(drawn)
 
 
 def _pixels(pool: WorkerPool, path: Path) -> RGB:
@@ -208,7 +213,7 @@ def _hashed(done: Outcome, hashes: Hashes, pixels: RGB, right: set[str], aside: 
 
 
 def _peers(
-    done: Outcome, pool: WorkerPool, query: Query, data: bytes, published: Picture,
+    done: Outcome, pool: WorkerPool, query: Query, data: bytes, shown: Picture,
     others: Sequence[peers.Peer],
 ) -> None:  # fmt: skip
     if query.original is None or not others:
@@ -218,7 +223,7 @@ def _peers(
     for peer in others:
         try:
             done.peers[peer.name] = peers.verdict(
-                peer, (data, published.facts.format), (original, kind)
+                peer, (data, shown.facts.format), (original, kind)
             )
         except peers.PeerFailed as error:
             done.failed[peer.name] = str(error)

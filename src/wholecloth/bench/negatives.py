@@ -12,7 +12,7 @@ from wholecloth import atomic
 from wholecloth.bench.cases import sha256
 from wholecloth.bench.queries import PER_QUERY, Kind, Photo, Plan, Query
 from wholecloth.intake.collect import file_source
-from wholecloth.intake.decode import WorkerPool
+from wholecloth.intake.decode import Progress, WorkerPool
 from wholecloth.model.media import RGB
 from wholecloth.testing.derivations import sized, stored
 from wholecloth.testing.launder import encode
@@ -42,7 +42,9 @@ class _Pair:
     than it must, never less."""
 
 
-def add(plan: Plan, place: Path, count: int, seed: int) -> None:
+def add(
+    plan: Plan, place: Path, count: int, seed: int, progress: Progress = lambda *_: None
+) -> None:
     """Draw ``count`` pairs of each kind and put them into the plan.
 
     They are drawn over photographs that stay out of the index, since the search would rightly
@@ -54,18 +56,20 @@ def add(plan: Plan, place: Path, count: int, seed: int) -> None:
         place: folder for the files.
         count: pairs a kind.
         seed: of the run.
+        progress: called with (stage, done, of).
     """
     atomic.make_folder(place)
     rng = np.random.default_rng([seed, 32])
     pictures = _pictures(plan.ground, seed)
-    pairs = []
+    pairs: list[_Pair] = []
     for kind, groups in GROUPS.items():
         for i in range(count):
+            progress("drawing look-alikes", len(pairs), count * len(GROUPS))
             own = seed * PER_QUERY + 600_000 + i
             pairs.append(_drawn(plan, place, kind, groups[i % len(groups)], own, pictures, rng))
     for pair in pairs:
-        shared = (p.candidate for p in pairs if p is not pair and p.over & pair.over)
-        plan.queries.append(replace(pair.query, aside=tuple(shared)))
+        shared = {p.candidate for p in pairs if p.over & pair.over} - {pair.candidate}
+        plan.queries.append(replace(pair.query, aside=tuple(sorted(shared))))
 
 
 def _pictures(ground: Sequence[Photo], seed: int) -> list[RGB]:
@@ -114,7 +118,8 @@ def _halves(group: str, rng: Rng, pictures: Sequence[RGB]) -> tuple[RGB, RGB]:
         return KINDS[BURST](rng, pictures)
     one = pictures[0]
     height, width = one.shape[:2]
-    before, after = (1 - _GAP) / 2, (1 + _GAP) / 2
+    middle = float(rng.uniform(0.4, 0.6))
+    before, after = middle - _GAP / 2, middle + _GAP / 2
     if width >= height:
         return one[:, : int(width * before)], one[:, int(width * after) :]
     return one[: int(height * before)], one[int(height * after) :]
