@@ -72,9 +72,9 @@ class Outcome:
     """What other programs say to the true pair."""
     failed: dict[str, str] = field(default_factory=dict)
     rank_s: float = 0.0
-    """Wall seconds of the ranking in the first tier …"""
+    """CPU seconds of the ranking in the first tier."""
     answer_s: float = 0.0
-    """… and of the whole answer."""
+    """Wall seconds of the whole answer, photographs read again included."""
 
     @property
     def found(self) -> bool:
@@ -114,9 +114,9 @@ def _asked(
         return done
     right = right_of(query, hashes)
     donor = sha256(query.donor) if query.donor is not None else ""
-    started = time.perf_counter()
+    started = time.process_time()
     ranked = opened.rank(shown.pixels)
-    done.rank_s = time.perf_counter() - started
+    done.rank_s = time.process_time() - started
     done.rank = rank_of(ranked, right)
     if query.kind == "group crop":
         done.rank_detail = rank_of(opened.rank(shown.pixels, detail=True), right)

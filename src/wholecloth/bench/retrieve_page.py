@@ -145,7 +145,7 @@ def _negatives(negatives: dict[str, Any]) -> list[str]:
 def _growth(growth: dict[str, Any]) -> list[str]:
     if not growth:
         return []
-    head = ["photographs", "of them re-drawn", "R@1", "R@10", "R@100", "median ms a query"]
+    head = ["photographs", "of them re-drawn", "R@1", "R@10", "R@100", "median CPU ms a query"]
     body = [
         [
             str(row["pictures"]),
@@ -166,9 +166,10 @@ def _rest(document: dict[str, Any]) -> list[str]:
         lines.append(f"- {donors['queries']} fills came from photographs of the index: {said}")
     if time:
         lines.append(
-            f"- wall time on one thread: {time['rank_ms_median']} ms to rank (median, both mirror "
-            f"states, extraction included), {time['answer_s_median']} s for a verified answer "
-            f"(95 % under {time['answer_s_p95']} s; features of photographs read once are kept)"
+            f"- time a query: {time['rank_ms_median']} ms of CPU to rank (median, both mirror "
+            f"states, extraction included), {time['answer_s_median']} s by the clock for a "
+            f"verified answer (95 % under {time['answer_s_p95']} s; features of photographs that "
+            "were read once are kept)"
         )
     lines += [f"- refused: {n} × {reason}" for reason, n in document["refused"].items()]
     for name, reasons in document["failed"].items():
