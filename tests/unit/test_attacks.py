@@ -13,13 +13,13 @@ from wholecloth.testing import attacks
 from wholecloth.testing.attacks import (
     BUCKETS,
     CROPS,
-    FILLS,
     Attack,
     attacked,
     draw_attack,
     draw_group_crop,
 )
 from wholecloth.testing.derivations import stored
+from wholecloth.testing.fills import FILLS
 from wholecloth.testing.frames import APPLICATIONS, FRAMES, screenshot
 from wholecloth.testing.scenes import scene
 

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 
 from wholecloth.bench import asking, growth, hashes, negatives, peers, queries
 from wholecloth.bench import retrieve_figures as figures
-from wholecloth.bench.asking import Outcome, Ranked, rank_of, score
 from wholecloth.bench.hashes import Hashes
+from wholecloth.bench.intervals import share, wilson
+from wholecloth.bench.outcome import Outcome, Ranked, rank_of, score
 from wholecloth.bench.queries import Plan, planned
 from wholecloth.bench.retrieve import How, run_retrieve
 from wholecloth.bench.searcher import Hit
@@ -82,8 +83,8 @@ def test_distances_are_those_of_the_nearer_mirror_state() -> None:
 )
 def test_intervals_are_wilsons(hits: int, of: int, low: float, high: float) -> None:
     """81 of 263 is the worked example of Newcombe 1998 (table I, method 3)."""
-    assert figures.wilson(hits, of) == pytest.approx((low, high), abs=6e-5)
-    assert figures.wilson(0, 0) is None
+    assert wilson(hits, of) == pytest.approx((low, high), abs=6e-5)
+    assert wilson(0, 0) is None
 
 
 def outcome(**values: Any) -> Outcome:
@@ -276,7 +277,7 @@ def test_ours_finds_what_was_drawn_and_what_lies_in_cases(tmp_path: Path) -> Non
     assert sum(v["found"]["hits"] for v in real.values()) >= 2
     drawn = document["drawn"]["all"]
     assert drawn["found"]["hits"] >= 2
-    assert drawn["peers"]["shy"] == figures.share([False] * 3)
+    assert drawn["peers"]["shy"] == share([False] * 3)
     sizes = document["growth"]["sizes"]
     assert [s["pictures"] for s in sizes] == [document["index"]["pictures"], 60]
     assert sizes[1]["redrawn"] == 60 - sizes[0]["pictures"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,79 +15,14 @@ from threadpoolctl import threadpool_limits
 from wholecloth.bench import peers
 from wholecloth.bench.cases import sha256
 from wholecloth.bench.hashes import THRESHOLDS, Hashes
+from wholecloth.bench.outcome import Outcome, Ranked, rank_of, score
 from wholecloth.bench.queries import Query
-from wholecloth.bench.searcher import Hit, Search, Searcher
+from wholecloth.bench.searcher import Search, Searcher
 from wholecloth.errors import InputRefused
 from wholecloth.intake.collect import file_source
 from wholecloth.intake.decode import WorkerPool, picture
 from wholecloth.model.media import RGB, Picture, Source
 from wholecloth.testing.attacks import BUCKETS, Attacked, attacked, draw_attack, draw_group_crop
-
-CLAIMS = ("same_photo", "partial")
-"""Verdicts that name a photograph as what the picture was made from."""
-
-
-@dataclass(slots=True)
-class Ranked:
-    """What one hash says."""
-
-    rank: int | None
-    """Of the right photograph, from 1; equal distances count in its favour.  None: negative."""
-    found: bool
-    """The right one is within the threshold."""
-    false: int
-    """Photographs within the threshold that are neither right nor the donor nor set aside."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """One query's figures; plain data."""
-
-    id: str
-    kind: str
-    group: str
-    seed: int
-    photograph: str
-    facts: dict[str, Any] = field(default_factory=dict)
-    """Of the attack; empty for a picture that lies as it is."""
-    refused: str = ""
-    donor_known: bool = False
-    rank: int | None = None
-    """Of the right photograph among the unverified candidates, from 1; None: not among them."""
-    rank_detail: int | None = None
-    """The same in the detail tier."""
-    top: str = "none"
-    """What the first result is: right, donor, other, none."""
-    verdict: str = "no_match"
-    """Of the first result."""
-    share: float | None = None
-    right_verdict: str = ""
-    """Of the right photograph, wherever in the answer; empty: not in it."""
-    others: dict[str, int] = field(default_factory=dict)
-    """Verdicts on photographs that are neither right nor the donor."""
-    donor_verdict: str = ""
-    hashes: dict[str, Ranked] = field(default_factory=dict)
-    peers: dict[str, str] = field(default_factory=dict)
-    """What other programs say to the true pair."""
-    failed: dict[str, str] = field(default_factory=dict)
-    rank_s: float = 0.0
-    """CPU seconds of the ranking in the first tier."""
-    answer_s: float = 0.0
-    """Wall seconds of the whole answer, photographs read again included."""
-
-    @property
-    def found(self) -> bool:
-        """Found and verified: the right photograph is on top and named as the source."""
-        return self.top == "right" and self.verdict in CLAIMS
-
-    @property
-    def wrong_on_top(self) -> bool:
-        """A photograph that has nothing to do with it is named first as the source."""
-        return self.top == "other" and self.verdict in CLAIMS
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
 
 
 def ask(
@@ -134,30 +68,6 @@ def _asked(
 def right_of(query: Query, hashes: Hashes) -> set[str]:
     """What a query was made from, and photographs that PDQ calls the same."""
     return {twin for name in query.right for twin in hashes.twins(name)}
-
-
-def rank_of(ranked: Sequence[str], right: set[str]) -> int | None:
-    """Place of the first right one, from 1."""
-    return next((i for i, name in enumerate(ranked, 1) if name in right), None)
-
-
-def score(done: Outcome, hits: Sequence[Hit], right: set[str], donor: str) -> None:
-    """Sort the results of an answer into right, donor and other."""
-
-    def role(hit: Hit) -> str:
-        if hit.sha256 in right:
-            return "right"
-        return "donor" if hit.sha256 == donor else "other"
-
-    if hits:
-        done.top, done.verdict, done.share = role(hits[0]), hits[0].verdict, hits[0].share
-    for hit in hits:
-        if role(hit) == "right":
-            done.right_verdict = done.right_verdict or hit.verdict
-        elif role(hit) == "donor":
-            done.donor_verdict = done.donor_verdict or hit.verdict
-        else:
-            done.others[hit.verdict] = done.others.get(hit.verdict, 0) + 1
 
 
 def published(pool: WorkerPool, query: Query) -> tuple[bytes, dict[str, Any]]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wholecloth.bench.asking import rank_of
-from wholecloth.bench.retrieve_figures import share
+from wholecloth.bench.intervals import share
+from wholecloth.bench.outcome import rank_of
 from wholecloth.intake.decode import Progress, WorkerPool
 from wholecloth.model.media import Source
 from wholecloth.retrieval.index import Index

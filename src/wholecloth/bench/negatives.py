@@ -10,7 +10,8 @@ import numpy as np
 
 from wholecloth import atomic
 from wholecloth.bench.cases import sha256
-from wholecloth.bench.queries import PER_QUERY, Kind, Photo, Plan, Query
+from wholecloth.bench.photos import Photo
+from wholecloth.bench.queries import PER_QUERY, Kind, Plan, Query
 from wholecloth.intake.collect import file_source
 from wholecloth.intake.decode import Progress, WorkerPool
 from wholecloth.model.media import RGB

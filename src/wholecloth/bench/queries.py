@@ -9,31 +9,18 @@ from typing import Literal
 
 import numpy as np
 
-from wholecloth import atomic
 from wholecloth.bench.cases import DISTRACTORS, Row, load, sha256
+from wholecloth.bench.photos import Photo, attackable, cycled, drawn_donors, read
 from wholecloth.errors import InputRefused, UsageRefused
-from wholecloth.intake.collect import collect, file_source
-from wholecloth.intake.decode import Progress, WorkerPool
+from wholecloth.intake.collect import collect
+from wholecloth.intake.decode import Progress
 from wholecloth.testing.attacks import BUCKETS, CROPS, LARGE
-from wholecloth.testing.launder import encode
-from wholecloth.testing.scenes import Rng, scene
+from wholecloth.testing.scenes import Rng
 
 Kind = Literal["drawn", "group crop", "real", "unrelated", "same scene", "same chrome"]
 NEGATIVES: tuple[Kind, ...] = ("unrelated", "same scene", "same chrome")
 PER_QUERY = 1_000_000
 """Seeds of one run lie this far from those of the next."""
-_SMALLEST = 64
-"""Pixels; a photograph with a shorter side is in the index and not attacked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Photo:
-    """A photograph that can be read."""
-
-    path: Path
-    sha256: str
-    sides: tuple[int, int]
-    """Shorter, longer; pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +91,12 @@ def planned(
     rows = load(folder) if (folder / "cases.jsonl").is_file() else []
     if rows:
         others = [r.original for r in rows if r.kind == DISTRACTORS]
-        fixed = _read([r.original for r in rows if r.kind != DISTRACTORS], progress)
+        fixed = read([r.original for r in rows if r.kind != DISTRACTORS], progress)
     else:
         others = [Path(s.path) for s in collect([folder]).sources if s.path]
         fixed = []
     known = {p.sha256 for p in fixed}
-    spare = [p for p in _read(others, progress) if p.sha256 not in known]
+    spare = [p for p in read(others, progress) if p.sha256 not in known]
     if not fixed and not spare:
         remedy = "give a folder of photographs, or one with cases.jsonl"
         raise InputRefused(str(folder), "holds no picture that can be read", remedy)
@@ -121,37 +108,12 @@ def planned(
     apart = [p.path for p in order[:half]]
     plan = Plan([*fixed, *order[out:]], order[:half], order[half:out], apart)
     plan.unread = len({*others, *(r.original for r in rows)}) - len(fixed) - len(spare)
-    plan.donors = plan.donors or _drawn_donors(work / "donors", seed)
+    plan.donors = plan.donors or drawn_donors(work / "donors", seed)
     plan.queries += _real(rows)
     plan.queries += _positives(plan, queries, seed, rng)
     plan.queries += _group_crops(plan, max(1, queries // 6), seed, rng)
     plan.queries += _unrelated(plan, queries // 2, seed, rng)
     return plan
-
-
-def _read(paths: Sequence[Path], progress: Progress) -> list[Photo]:
-    """Different pictures among the files, in the order of their names."""
-    found: dict[str, Photo] = {}
-    with WorkerPool(1) as pool:
-        for done, path in enumerate(sorted(set(paths))):
-            progress("reading photographs", done, len(paths))
-            try:
-                decoded = pool.decode(file_source(path), max_side=_SMALLEST)
-            except InputRefused:
-                continue
-            sides = sorted((decoded.facts.width, decoded.facts.height))
-            name = decoded.digests.sha256
-            found.setdefault(name, Photo(path, name, (sides[0], sides[1])))
-    return list(found.values())
-
-
-def _drawn_donors(place: Path, seed: int) -> list[Path]:
-    """Scenes to fill from where every photograph is in the index."""
-    atomic.make_folder(place)
-    paths = [place / f"donor-{i}.jpg" for i in range(8)]
-    for i, path in enumerate(paths):
-        atomic.write(path, encode(scene(seed * 100 + i), "JPEG", 93))
-    return paths
 
 
 def _real(rows: Sequence[Row]) -> Iterator[Query]:
@@ -169,22 +131,9 @@ def _real(rows: Sequence[Row]) -> Iterator[Query]:
         )  # fmt: skip
 
 
-def cycled(photos: Sequence[Photo], count: int, rng: Rng) -> Iterator[tuple[int, Photo]]:
-    """``count`` of them with their numbers; each once before any comes twice."""
-    order: list[int] = []
-    for i in range(count if photos else 0):
-        if not order:
-            order = rng.permutation(len(photos)).tolist()
-        yield i, photos[order.pop()]
-
-
-def _attackable(photos: Sequence[Photo], longer: int = 0) -> list[Photo]:
-    return [p for p in photos if p.sides[0] >= _SMALLEST and p.sides[1] >= longer]
-
-
 def _positives(plan: Plan, count: int, seed: int, rng: Rng) -> Iterator[Query]:
     buckets = list(BUCKETS)
-    for i, photo in cycled(_attackable(plan.photographs), count, rng):
+    for i, photo in cycled(attackable(plan.photographs), count, rng):
         donor = plan.donors[int(rng.integers(len(plan.donors)))]
         yield Query(
             f"drawn-{i}", "drawn", buckets[i % len(buckets)], seed * PER_QUERY + i, photo.path,
@@ -194,7 +143,7 @@ def _positives(plan: Plan, count: int, seed: int, rng: Rng) -> Iterator[Query]:
 
 def _group_crops(plan: Plan, each: int, seed: int, rng: Rng) -> Iterator[Query]:
     for k, share in enumerate(CROPS):
-        for i, photo in cycled(_attackable(plan.photographs, LARGE), each, rng):
+        for i, photo in cycled(attackable(plan.photographs, LARGE), each, rng):
             donor = plan.donors[int(rng.integers(len(plan.donors)))]
             own = seed * PER_QUERY + 200_000 + 10_000 * k + i
             yield Query(
@@ -206,7 +155,7 @@ def _group_crops(plan: Plan, each: int, seed: int, rng: Rng) -> Iterator[Query]:
 def _unrelated(plan: Plan, count: int, seed: int, rng: Rng) -> Iterator[Query]:
     """Attacked pictures whose originals are not in the index; half of the donors are."""
     buckets = list(BUCKETS)
-    for i, photo in cycled(_attackable(plan.kept_out), count, rng):
+    for i, photo in cycled(attackable(plan.kept_out), count, rng):
         known = bool(rng.random() < 0.5)
         others = [p.path for p in (plan.photographs if known else plan.kept_out) if p != photo]
         donor = others[int(rng.integers(len(others)))] if others else photo.path

@@ -22,6 +22,7 @@ from wholecloth.bench import (
     retrieve_page,
 )
 from wholecloth.bench.localise import machine, write
+from wholecloth.bench.outcome import Outcome
 from wholecloth.bench.peers import Peer
 from wholecloth.bench.searcher import Ours, Search
 from wholecloth.bench.work import spread
@@ -109,10 +110,10 @@ def _asked(
     jobs: int | None,
     others: Sequence[Peer],
     progress: Progress,
-) -> list[asking.Outcome]:
+) -> list[Outcome]:
     count = 0
 
-    def step(done: list[asking.Outcome]) -> None:
+    def step(done: list[Outcome]) -> None:
         nonlocal count
         count += len(done)
         progress("asking", count, len(listed))
@@ -135,7 +136,7 @@ def _document(
     others: Sequence[Peer],
     plan: queries.Plan,
     built: dict[str, Any],
-    outcomes: Sequence[asking.Outcome],
+    outcomes: Sequence[Outcome],
     grown: dict[str, Any],
 ) -> dict[str, Any]:
     apart = len(plan.kept_out) + len(plan.ground)

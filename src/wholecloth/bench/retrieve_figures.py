@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from wholecloth.bench.asking import Outcome
 from wholecloth.bench.hashes import THRESHOLDS
+from wholecloth.bench.intervals import share
+from wholecloth.bench.outcome import Outcome
 from wholecloth.bench.queries import NEGATIVES
-from wholecloth.testing.attacks import BUCKETS, CROPS, FILLS
+from wholecloth.testing.attacks import BUCKETS, CROPS
+from wholecloth.testing.fills import FILLS
 
-_Z = 1.959964
-"""Of the normal distribution at 97.5 %."""
 _DEPTHS = (1, 10, 100)
 _SMALL, _MIDDLE = 130, 200
 """Pixels, longer side of the photograph in the published frame."""
@@ -22,32 +22,6 @@ _LEFT = 0.25
 """Of the original's area."""
 
 Where = Callable[[Outcome], bool]
-
-
-def wilson(hits: int, of: int) -> tuple[float, float] | None:
-    """95 % interval of a share (Wilson 1927); None where nothing was counted.
-
-    It takes the counts as independent; queries drawn from one photograph are not quite.
-    """
-    if not of:
-        return None
-    share, z2 = hits / of, _Z * _Z
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = _Z / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def share(flags: Iterable[bool]) -> dict[str, Any]:
-    """How many, of how many, and the interval."""
-    flags = list(flags)
-    between = wilson(sum(flags), len(flags))
-    return {
-        "hits": sum(flags),
-        "of": len(flags),
-        "share": round(sum(flags) / len(flags), 4) if flags else None,
-        "low": round(between[0], 4) if between else None,
-        "high": round(between[1], 4) if between else None,
-    }
 
 
 def _fact(name: str, value: object) -> Where:
@@ -187,7 +161,7 @@ def _negatives(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def _donors(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Pictures whose fill comes from a photograph of the index: what is said of that one."""
-    mine = [o for o in outcomes if o.donor_known and o.facts.get("fill") in FILLS[:2]]
+    mine = [o for o in outcomes if o.donor_known and o.facts.get("fill") in ("poisson", "paste")]
     return {
         "queries": len(mine),
         "verdicts": _counted(o.donor_verdict or "not in the answer" for o in mine),

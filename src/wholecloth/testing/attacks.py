@@ -16,7 +16,8 @@ import numpy as np
 from wholecloth.model.comparison import Homography
 from wholecloth.model.media import RGB, Mask
 from wholecloth.testing.derivations import sized
-from wholecloth.testing.edits import blend, blob, rerender
+from wholecloth.testing.edits import blob, rerender
+from wholecloth.testing.fills import FILLS
 from wholecloth.testing.frames import FRAMES
 from wholecloth.testing.launder import Laundering, encode, moved
 from wholecloth.testing.overlays import OVERLAYS
@@ -24,7 +25,6 @@ from wholecloth.testing.scenes import Rng
 
 BUCKETS = {"15-30": (0.15, 0.30), "30-45": (0.30, 0.45), "45-60": (0.45, 0.60)}
 """Share of the original's area that is replaced."""
-FILLS = ("poisson", "paste", "inpaint")
 CROPS = (0.06, 0.12, 0.25)
 """Of a large photograph, one person's worth: share of the area that is published."""
 CROP_EDITED = 0.35
@@ -38,10 +38,6 @@ _ODDS = {"rerender": 0.35, "crop": 0.75, "mirror": 0.5, "text": 0.3}
 _FRAMES = {"none": 0.4, "caption": 0.2, "border": 0.15, "screenshot": 0.25}
 _COLOURS = {"none": 0.25, "mild": 0.4, "strong": 0.25, "gray": 0.1}
 _STRENGTH = {"none": 0.0, "mild": 0.15, "strong": 0.4, "gray": 0.0}
-_GRAIN = 4.0
-"""Standard deviation, in levels, of the noise over an inpainted region."""
-_COARSE = 160
-"""Longer side in pixels at which a region is inpainted: it comes out soft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +96,7 @@ def draw_attack(rng: Rng, bucket: str) -> Attack:
     return Attack(
         bucket,
         edited=float(rng.uniform(low, high)),
-        fill=str(rng.choice(FILLS)),
+        fill=str(rng.choice(list(FILLS))),
         rerender=bool(rng.random() < _ODDS["rerender"]),
         crop=_window(rng, float(rng.uniform(0.5, 1.0)) if rng.random() < _ODDS["crop"] else 1.0),
         mirror=bool(rng.random() < _ODDS["mirror"]),
@@ -114,7 +110,9 @@ def draw_attack(rng: Rng, bucket: str) -> Attack:
 
 def draw_group_crop(rng: Rng, share: float) -> Attack:
     """One person cut out of a photograph of many: a small crop whose middle is replaced."""
-    plain = Attack(f"crop {share:.0%}".replace("%", " %"), CROP_EDITED, str(rng.choice(FILLS)))
+    plain = Attack(
+        f"crop {share:.0%}".replace("%", " %"), CROP_EDITED, str(rng.choice(list(FILLS)))
+    )
     return replace(
         plain,
         crop=_window(rng, share, upright=True),
@@ -136,7 +134,7 @@ def attacked(picture: RGB, donor: RGB, attack: Attack, seed: int) -> Attacked:
     rng = np.random.default_rng([seed, 8])
     copy = sized(picture, LONGEST)
     replaced = _region(copy.shape[:2], attack, rng)
-    changed = FILLERS[attack.fill](copy, donor, replaced, rng)
+    changed = FILLS[attack.fill](copy, donor, replaced, rng)
     if attack.rerender:
         changed = rerender(changed, rng)
     chain = Laundering(crop=attack.crop, scale=attack.scale, mirror=attack.mirror)
@@ -185,46 +183,6 @@ def _region(shape: tuple[int, ...], attack: Attack, rng: Rng) -> Mask:
     replaced[rows, columns] = blob((inner[0], inner[1]), attack.edited, rng)
     replaced[:2], replaced[-2:], replaced[:, :2], replaced[:, -2:] = False, False, False, False
     return replaced
-
-
-def _covering(donor: RGB, shape: tuple[int, int], rng: Rng) -> RGB:
-    """A part of the donor, enlarged to the frame."""
-    height, width = shape
-    factor = max(height / donor.shape[0], width / donor.shape[1]) * rng.uniform(1.0, 1.6)
-    size = (max(width, round(donor.shape[1] * factor)), max(height, round(donor.shape[0] * factor)))
-    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-    large = cv2.resize(donor, size, interpolation=how)
-    y, x = int(rng.integers(size[1] - height + 1)), int(rng.integers(size[0] - width + 1))
-    return np.asarray(large[y : y + height, x : x + width], np.uint8)
-
-
-def _poisson(picture: RGB, donor: RGB, where: Mask, rng: Rng) -> RGB:
-    """Gradients of the donor, colours of the rim (Pérez, Gangnet and Blake 2003)."""
-    other = _covering(donor, picture.shape[:2], rng)
-    left, top, wide, high = cv2.boundingRect(where.astype(np.uint8))
-    centre = (left + wide // 2, top + high // 2)
-    mask = where.astype(np.uint8) * 255
-    done = cv2.seamlessClone(other, picture, mask, centre, cv2.NORMAL_CLONE)
-    return np.where(where[..., None], np.asarray(done, np.uint8), picture)
-
-
-def _paste(picture: RGB, donor: RGB, where: Mask, rng: Rng) -> RGB:
-    return blend(picture, _covering(donor, picture.shape[:2], rng), where, 1.5)
-
-
-def _inpaint(picture: RGB, donor: RGB, where: Mask, rng: Rng) -> RGB:
-    """From the rim (Telea 2004), coarsely, with a camera's noise on top."""
-    del donor
-    height, width = where.shape
-    small = sized(picture, _COARSE)
-    hole = cv2.resize(where.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-    filled = cv2.inpaint(small, hole, 5, cv2.INPAINT_TELEA)
-    large = cv2.resize(filled, (width, height), interpolation=cv2.INTER_CUBIC)
-    noisy = large + rng.normal(0, _GRAIN, large.shape)
-    return blend(picture, np.clip(np.rint(noisy), 0, 255).astype(np.uint8), where, 2.0)
-
-
-FILLERS = {"poisson": _poisson, "paste": _paste, "inpaint": _inpaint}
 
 
 def _coloured(picture: RGB, how: str, rng: Rng) -> RGB:
