@@ -158,7 +158,13 @@ def localise(
 
 
 _VERDICT_PEERS = """A peer's command is given {published} and {original} (files, the true pair) and
-prints "match" or "no match" as its last line; it runs without a shell.
+prints "match" or "no match" as its last line; it runs without a shell. A wrapper may be as short as
+
+\b
+  import sys
+  from perception.local_descriptor_deduplication import SIFT, generate_image_descriptors
+  one, two = map(generate_image_descriptors, sys.argv[1:])
+  print("match" if one and two and SIFT().validate_match(one, two)[0] else "no match")
 """
 
 
