@@ -108,6 +108,7 @@ class Index:
                 raise IndexRefused(str(folder), reason, f"give --{name}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise IndexRefused(str(folder), "is not empty", "give a new folder")
+        folder = folder.absolute()
         atomic.make_folder(folder, mode=0o700)
         about = {
             "format": FORMAT,
@@ -135,6 +136,7 @@ class Index:
         if not (folder / NAME).is_file():
             remedy = "make one with `wholecloth index create`, or check the name"
             raise IndexRefused(str(folder), "is no index", remedy)
+        folder = folder.absolute()
         keys = sealing.read(folder, vault)
         manifest = Manifest(folder, keys.derived("manifest"), writing=writing)
         try:
