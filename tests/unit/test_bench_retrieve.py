@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from wholecloth.bench import asking, growth, hashes, negatives, peers, queries
+from wholecloth.bench import asking, families, growth, hashes, negatives, peers, queries
 from wholecloth.bench import retrieve_figures as figures
 from wholecloth.bench.hashes import Hashes
 from wholecloth.bench.intervals import share, wilson
 from wholecloth.bench.outcome import Outcome, Ranked, rank_of, score
-from wholecloth.bench.queries import Plan, planned
+from wholecloth.bench.queries import Plan, Query, planned
 from wholecloth.bench.retrieve import How, run_retrieve
 from wholecloth.bench.searcher import Hit
 from wholecloth.cli.main import program
@@ -116,6 +116,26 @@ def test_an_answer_is_sorted_into_right_donor_and_other() -> None:
     assert (empty.top, empty.found) == ("none", False)
     assert rank_of(["a", "r", "s"], {"r", "s"}) == 2
     assert rank_of(["a"], {"r"}) is None
+
+
+def test_an_edit_of_an_edit_is_set_aside(tmp_path: Path) -> None:
+    """A was published as B, which is the original of C; D has nothing to do with them."""
+    paths, names = {}, {}
+    for name, seed in (("A", 31), ("B", 32), ("C", 33), ("D", 34)):
+        paths[name] = tmp_path / f"{name}.jpg"
+        paths[name].write_bytes(encode(scene(seed, (320, 240)), "JPEG", 90))
+        names[name] = hashlib.sha256(paths[name].read_bytes()).hexdigest()
+    table = hashes.table([paths[n] for n in "ABD"])
+    again = tmp_path / "again.jpg"  # the same picture as B, other bytes
+    again.write_bytes(encode(scene(32, (320, 240)), "JPEG", 70))
+    asked = [
+        Query("a", "real", "A", 0, published=again, right=(names["A"],)),
+        Query("b", "real", "A", 0, published=paths["C"], right=(names["B"],)),
+        Query("d", "drawn", "15-30", 0, paths["D"], paths["A"], right=(names["D"],)),
+        Query("n", "unrelated", "x", 0, paths["C"], paths["A"], aside=(names["D"],)),
+    ]
+    done = families.told_apart(asked, table)
+    assert [q.aside for q in done] == [(names["B"],), (names["A"],), (), (names["D"],)]
 
 
 def test_figures_count_what_they_say() -> None:

@@ -51,15 +51,15 @@ def _asked(
     started = time.process_time()
     ranked = opened.rank(shown.pixels)
     done.rank_s = time.process_time() - started
-    done.rank = rank_of(ranked, right)
+    aside = set(query.aside) - right
+    done.rank = rank_of([name for name in ranked if name not in aside], right)
     if query.kind == "group crop":
         done.rank_detail = rank_of(opened.rank(shown.pixels, detail=True), right)
     started = time.perf_counter()
     hits = opened.answer(shown, pool)
     done.answer_s = time.perf_counter() - started
-    aside = {*query.aside, donor} - right
-    score(done, [h for h in hits if h.sha256 not in query.aside], right, donor)
-    _hashed(done, hashes, shown.pixels, right, aside)
+    score(done, [h for h in hits if h.sha256 not in aside], right, donor)
+    _hashed(done, hashes, shown.pixels, right, aside, donor)
     if right:
         _peers(done, pool, query, data, shown, others)
     return done
@@ -110,15 +110,18 @@ def facts_of(drawn: Attacked) -> dict[str, Any]:
     }
 
 
-def _hashed(done: Outcome, hashes: Hashes, pixels: RGB, right: set[str], aside: set[str]) -> None:
+def _hashed(
+    done: Outcome, hashes: Hashes, pixels: RGB, right: set[str], aside: set[str], donor: str
+) -> None:
     mine = np.array([name in right for name in hashes.sha256], bool)
-    apart = mine | np.array([name in aside for name in hashes.sha256], bool)
+    apart = np.array([name in aside for name in hashes.sha256], bool)
+    fill = np.array([name == donor for name in hashes.sha256], bool)
     for name, away in hashes.distances(pixels).items():
         nearest = away[mine].min() if mine.any() else None
         done.hashes[name] = Ranked(
-            None if nearest is None else 1 + int((away[~mine] < nearest).sum()),
+            None if nearest is None else 1 + int((away[~mine & ~apart] < nearest).sum()),
             nearest is not None and bool(nearest <= THRESHOLDS[name]),
-            int((away[~apart] <= THRESHOLDS[name]).sum()),
+            int((away[~mine & ~apart & ~fill] <= THRESHOLDS[name]).sum()),
         )
 
 

@@ -42,7 +42,9 @@ class Outcome:
     rank_detail: int | None = None
     """The same in the detail tier."""
     top: str = "none"
-    """What the first result is: right, donor, other, none."""
+    """What the first result is: right, donor, other, none …"""
+    top_sha256: str = ""
+    """… and which."""
     verdict: str = "no_match"
     """Of the first result."""
     share: float | None = None
@@ -89,7 +91,8 @@ def score(done: Outcome, hits: Sequence[Hit], right: set[str], donor: str) -> No
         return "donor" if hit.sha256 == donor else "other"
 
     if hits:
-        done.top, done.verdict, done.share = role(hits[0]), hits[0].verdict, hits[0].share
+        done.top, done.top_sha256 = role(hits[0]), hits[0].sha256
+        done.verdict, done.share = hits[0].verdict, hits[0].share
     for hit in hits:
         if role(hit) == "right":
             done.right_verdict = done.right_verdict or hit.verdict

@@ -43,8 +43,8 @@ class Query:
     photograph: str = ""
     """SHA-256 of the picture that was attacked."""
     aside: tuple[str, ...] = ()
-    """SHA-256 of pictures in the index that show the same photograph by the way: neither right nor
-    wrong."""
+    """SHA-256 of pictures in the index that show the same photograph in another way: neither right
+    nor wrong."""
 
 
 @dataclass(slots=True)
@@ -154,13 +154,12 @@ def _group_crops(plan: Plan, each: int, seed: int, rng: Rng) -> Iterator[Query]:
 
 def _unrelated(plan: Plan, count: int, seed: int, rng: Rng) -> Iterator[Query]:
     """Attacked pictures whose originals are not in the index; half of the donors are."""
-    buckets = list(BUCKETS)
     for i, photo in cycled(attackable(plan.kept_out), count, rng):
         known = bool(rng.random() < 0.5)
         others = [p.path for p in (plan.photographs if known else plan.kept_out) if p != photo]
         donor = others[int(rng.integers(len(others)))] if others else photo.path
         yield Query(
-            f"unrelated-{buckets[i % len(buckets)]}-{i}", "unrelated",
+            f"unrelated-{i}", "unrelated",
             "donor in the index" if known else "nothing in the index",
             seed * PER_QUERY + 400_000 + i, photo.path, donor, donor_known=known,
             photograph=photo.sha256,

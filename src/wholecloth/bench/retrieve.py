@@ -13,6 +13,7 @@ from typing import Any
 from wholecloth import __version__
 from wholecloth.bench import (
     asking,
+    families,
     growth,
     hashes,
     negatives,
@@ -84,6 +85,7 @@ def run_retrieve(
         place = work / "index"
         built = search.build(place, paths, how.jobs or 1, progress)
         table = hashes.table(paths, progress)
+        plan.queries = families.told_apart(plan.queries, table)
         outcomes = _asked(search, place, table, plan.queries, how.jobs, others, progress)
         grown: dict[str, Any] = {}
         if how.growth and isinstance(search, Ours):

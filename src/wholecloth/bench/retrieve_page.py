@@ -13,8 +13,9 @@ _READ = (
     "first result is a photograph that has nothing to do with the picture, with one of these two "
     "verdicts. In brackets the 95 % Wilson interval; it takes queries as independent, which "
     "several from one photograph are not quite. Photographs that PDQ calls the same as the "
-    "original count as right. Hashes are asked in both mirror states, equal distances count in "
-    "their favour, *at n* is the threshold in bits at which their users call a match."
+    "original count as right; other pictures of the same photograph, as the edit of an edit, are "
+    "set aside. Hashes are asked in both mirror states, equal distances count in their favour, "
+    "*at n* is the threshold in bits at which their users call a match."
 )
 
 
