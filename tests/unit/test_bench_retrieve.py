@@ -136,6 +136,7 @@ def test_an_edit_of_an_edit_is_set_aside(tmp_path: Path) -> None:
     ]
     done = families.told_apart(asked, table)
     assert [q.aside for q in done] == [(names["B"],), (names["A"],), (), (names["D"],)]
+    assert [q.group for q in done] == ["A" + families.ITSELF, "A", "15-30", "x"]
 
 
 def test_figures_count_what_they_say() -> None:

@@ -2,7 +2,8 @@
 
 What was published of one case may be the original of the next.  Asked for the first, a search that
 names the second is right in its way, and one asked for an attack on either may name the other.
-So pictures of one family are set aside: neither right nor wrong.
+So pictures of one family are set aside: neither right nor wrong.  Where the very picture asked for
+lies in the index, the search need not look further, and the query is counted in a group of its own.
 """
 
 from __future__ import annotations
@@ -20,27 +21,34 @@ from wholecloth.errors import InputRefused
 from wholecloth.intake.collect import file_source
 from wholecloth.intake.decode import WorkerPool
 
+ITSELF = ", itself in the index"
+
 
 def told_apart(queries: Sequence[Query], table: Hashes) -> list[Query]:
-    """The same queries, each with the rest of its photograph's family set aside.
+    """The same queries, each with the rest of its photograph's family set aside, in their groups.
 
     Two originals are of one family where PDQ calls a published picture of one the same as the
     other, directly or over several steps.
     """
     family = {name: {name} for name in table.sha256}
+    itself = set()
     with WorkerPool(1) as pool:
         for query in queries:
             if query.published is None or not query.right:
                 continue
-            members = [name for name in _near(pool, query.published, table) if name in family]
-            members += [name for name in query.right if name in family]
+            near = _near(pool, query.published, table)
+            if set(near) - {t for name in query.right for t in table.twins(name)}:
+                itself.add(query.id)
+            members = [name for name in (*near, *query.right) if name in family]
             joined = set().union(*(family[m] for m in members))
             for name in joined:
                 family[name] = joined
-    return [
-        replace(q, aside=tuple(sorted({*q.aside, *_kin(q, family)} - set(q.right))))
-        for q in queries
-    ]
+    done = []
+    for query in queries:
+        aside = {*query.aside, *_kin(query, family)} - set(query.right)
+        group = query.group + (ITSELF if query.id in itself else "")
+        done.append(replace(query, aside=tuple(sorted(aside)), group=group))
+    return done
 
 
 def _kin(query: Query, family: dict[str, set[str]]) -> set[str]:
