@@ -170,7 +170,7 @@ prints "match" or "no match" as its last line; it runs without a shell. A wrappe
 
 @bench.command(
     epilog=_VERDICT_PEERS
-    + "\nExample:  wholecloth bench retrieve photographs/ --queries 60 --out search/"
+    + "\nExample:  wholecloth bench retrieve photos/ --queries 6 --out search/"
 )
 @_cases
 @_out
