@@ -61,6 +61,38 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
     return Erased(len(rows), tuple(missing))
 
 
+def withdraw(index: Index, first: int) -> int:
+    """Remove every picture numbered from ``first`` on, without a denial; returns how many.
+
+    After a doubt about age nothing that a run added stays, not even a digest that would keep it
+    out.
+    """
+    manifest = index.manifest
+    with index.writing():
+        ids = [i for i in range(first, int(manifest.get("next"))) if manifest.image(i)]
+        with manifest.change():
+            index.postings.erase(ids)
+            for image in ids:
+                manifest.forget(image)
+        index.segments.settle()
+        _flushed(index)
+    return len(ids)
+
+
+def allow(index: Index, digests: Sequence[str]) -> None:
+    """Take denials back.
+
+    Raises:
+        IndexRefused: something named is no SHA-256.
+    """
+    for name in digests:
+        if not _is_digest(name):
+            raise IndexRefused(name, "is no SHA-256", "give 64 hexadecimal digits")
+    with index.writing(), index.manifest.change():
+        for name in digests:
+            index.manifest.allow(bytes.fromhex(name))
+
+
 def compact(index: Index) -> int:
     """Join segments and give space back; returns how many were joined."""
     with index.writing():
