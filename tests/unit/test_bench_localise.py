@@ -393,12 +393,12 @@ def test_a_stopped_run_leaves_what_was_there(
     monkeypatch.setattr(atomic, "before_step", stop)
     files = {"results.json": b"new", "results.md": b"new", "iou.png": b"new"}
     with pytest.raises(KeyboardInterrupt):
-        localise._write(tmp_path, files)
+        localise.write(tmp_path, files)
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == old
     steps = 0
     monkeypatch.setattr(atomic, "before_step", stop)
     with pytest.raises(KeyboardInterrupt):
-        localise._write(tmp_path / "fresh" / "deep", files)
+        localise.write(tmp_path / "fresh" / "deep", files)
     assert not (tmp_path / "fresh").exists()
 
 

@@ -70,7 +70,7 @@ def run_localise(
         "command": _command(folder, launder, seed, pairs, others),
         "how": _how(folder, seeds, pairs),
         "settings": Settings().name,
-        "machine": _machine(),
+        "machine": machine(),
         "imagemagick": magick_is(),
         "notes": [],
         **side_tables.figures(results),
@@ -88,7 +88,7 @@ def run_localise(
     document["plots"] = list(files)
     files["results.md"] = side_tables.markdown(document).encode()
     files["results.json"] = json.dumps(document, ensure_ascii=False, indent=1).encode()
-    _write(out, files)
+    write(out, files)
     return document
 
 
@@ -112,7 +112,7 @@ def measure_all(
     return [result for results in found for result in results]
 
 
-def _write(out: Path, files: dict[str, bytes]) -> None:
+def write(out: Path, files: dict[str, bytes]) -> None:
     """All of them or, where the run is stopped meanwhile, what was there before."""
     made: list[Path] = []
     before = {n: (out / n).read_bytes() if (out / n).is_file() else None for n in files}
@@ -154,7 +154,8 @@ def _how(folder: Path | None, seeds: Sequence[int | None], pairs: int) -> str:
     )
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
     found: dict[str, Any] = {
         "system": platform.system(),
         "machine": platform.machine(),

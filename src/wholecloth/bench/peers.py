@@ -3,6 +3,9 @@
 A peer is a name and a command; the command is given ``{published}``, ``{original}`` and ``{out}``
 and leaves one map in the folder ``{out}``, as ``.npy`` (any numbers, more = more likely changed) or
 ``.png`` (gray).  It runs without a shell, in a folder of its own that is removed afterwards.
+
+For the search a peer is told the true pair and says whether it is one: the last line it prints is
+``match`` or ``no match``.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import shlex
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +29,11 @@ from wholecloth.errors import UsageRefused
 from wholecloth.localisation.robust import F32
 
 TIMEOUT_S = 300
+_TAIL = 1000
 _HOLES = ("{published}", "{original}", "{out}")
+_MAP_HOLES = ("{published}", "{out}")
+VERDICT_HOLES = ("{published}", "{original}")
+SAYINGS = ("match", "no match")
 _SUFFIX = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif", "GIF": ".gif"}
 
 
@@ -42,8 +50,13 @@ class PeerFailed(Exception):
     """This peer gave no map of this pair; the reason is the message."""
 
 
-def peer_of(text: str, timeout_s: int = TIMEOUT_S) -> Peer:
+def peer_of(text: str, timeout_s: int = TIMEOUT_S, needs: Sequence[str] = _MAP_HOLES) -> Peer:
     """Read ``NAME=COMMAND``.
+
+    Args:
+        text: as given.
+        timeout_s: for one pair.
+        needs: holes that the command must have.
 
     Raises:
         UsageRefused: not of this form, or it does not say where its map goes.
@@ -57,9 +70,11 @@ def peer_of(text: str, timeout_s: int = TIMEOUT_S) -> Peer:
         ) from error
     if not equals or not name.strip() or not words:
         raise UsageRefused(text, "is no peer", "give NAME=COMMAND")
-    if "{out}" not in command or "{published}" not in command:
+    if not all(hole in command for hole in needs):
         remedy = "use {published}, {original} and {out} in the command"
-        raise UsageRefused(text, "names no {published} or no {out}", remedy)
+        if "{out}" not in needs:
+            remedy = "use {published} and {original} in the command"
+        raise UsageRefused(text, f"names no {' or no '.join(needs)}", remedy)
     return Peer(name.strip(), words, timeout_s)
 
 
@@ -76,15 +91,7 @@ def run(
     Raises:
         PeerFailed: it failed, took too long, or left no map that can be read.
     """
-    with tempfile.TemporaryDirectory(prefix="wholecloth-peer-") as name:
-        folder = Path(name)
-        (folder / "out").mkdir()
-        fill = {"{out}": str(folder / "out")}
-        for hole, (data, kind) in (("{published}", published), ("{original}", original)):
-            path = folder / (hole.strip("{}") + _SUFFIX.get(kind, ".img"))
-            atomic.write(path, data, mode=0o600)
-            fill[hole] = str(path)
-        words = [_filled(word, fill) for word in peer.command]
+    with _given(peer, published, original) as (folder, words):
         _carry_out(peer, words, folder)
         score = _map_in(folder / "out")
     if score.shape != shape:
@@ -94,20 +101,51 @@ def run(
     return Map(score, otsu(levels, np.ones(shape, bool)))
 
 
-def _carry_out(peer: Peer, words: list[str], folder: Path) -> None:
+def verdict(peer: Peer, published: tuple[bytes, str], original: tuple[bytes, str]) -> str:
+    """Give a peer the two files and read what it says: one of ``SAYINGS``.
+
+    Raises:
+        PeerFailed: it failed, took too long, or said something else.
+    """
+    with _given(peer, published, original) as (folder, words):
+        lines = _carry_out(peer, words, folder, listen=True).strip().splitlines()
+    said = lines[-1].strip().lower() if lines else ""
+    if said not in SAYINGS:
+        raise PeerFailed(f"said {said[:60]!r} where one of {SAYINGS} is wanted")
+    return said
+
+
+@contextlib.contextmanager
+def _given(
+    peer: Peer, published: tuple[bytes, str], original: tuple[bytes, str]
+) -> Iterator[tuple[Path, list[str]]]:
+    """The two files in a folder of its own, and the command with its holes filled."""
+    with tempfile.TemporaryDirectory(prefix="wholecloth-peer-") as name:
+        folder = Path(name)
+        (folder / "out").mkdir()
+        fill = {"{out}": str(folder / "out")}
+        for hole, (data, kind) in (("{published}", published), ("{original}", original)):
+            path = folder / (hole.strip("{}") + _SUFFIX.get(kind, ".img"))
+            atomic.write(path, data, mode=0o600)
+            fill[hole] = str(path)
+        yield folder, [_filled(word, fill) for word in peer.command]
+
+
+def _carry_out(peer: Peer, words: list[str], folder: Path, *, listen: bool = False) -> str:
+    """Run it to its end; with ``listen`` returns the last of what it printed."""
     try:
         child = subprocess.Popen(  # noqa: S603 - the person's own command, as they gave it
             words,
             cwd=folder,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if listen else subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             start_new_session=True,  # so that what it starts in turn can be ended with it
         )
     except OSError as error:
         raise PeerFailed(f"cannot be started ({error.strerror or error})") from error
     try:
-        _, said = child.communicate(timeout=peer.timeout_s)
+        printed, said = child.communicate(timeout=peer.timeout_s)
     except subprocess.TimeoutExpired as error:
         raise PeerFailed(f"took over {peer.timeout_s} s") from error
     finally:
@@ -115,6 +153,7 @@ def _carry_out(peer: Peer, words: list[str], folder: Path) -> None:
     if child.returncode:
         lines = said.decode("utf-8", "replace").strip().splitlines() or ["no message"]
         raise PeerFailed(f"ended with {child.returncode}: {lines[-1][:200]}")
+    return (printed or b"")[-_TAIL:].decode("utf-8", "replace")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -125,8 +164,9 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         else:
             child.kill()
     child.wait()
-    if child.stderr is not None:
-        child.stderr.close()
+    for stream in (child.stdout, child.stderr):
+        if stream is not None:
+            stream.close()
 
 
 def _filled(word: str, fill: dict[str, str]) -> str:

@@ -27,6 +27,9 @@ _launder = click.option(
 _seed = click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True)
 _jobs = click.option("--jobs", type=click.IntRange(min=1), help="Processes.  [default: all]")
 
+_MOST = 10_000_000
+"""Pictures that ``--growth`` may re-draw: some 60 GB."""
+
 _PEERS = """A peer's command is given {published}, {original} (files) and {out} (a folder) and
 leaves one map there, .npy or gray .png; it runs without a shell. A wrapper may be as short as
 
@@ -152,6 +155,110 @@ def localise(
     click.echo(markdown(document))
     written = ", ".join(["results.json", "results.md", *document["plots"]])
     click.echo(f"Written to {words.plain(str(out))}: {written}")
+
+
+_VERDICT_PEERS = """A peer's command is given {published} and {original} (files, the true pair) and
+prints "match" or "no match" as its last line; it runs without a shell. A wrapper may be as short as
+
+\b
+  import sys
+  from perception.local_descriptor_deduplication import SIFT, generate_image_descriptors
+  one, two = map(generate_image_descriptors, sys.argv[1:])
+  print("match" if one and two and SIFT().validate_match(one, two)[0] else "no match")
+"""
+
+
+@bench.command(
+    epilog=_VERDICT_PEERS
+    + "\nExample:  wholecloth bench retrieve photos/ --queries 6 --out search/"
+)
+@_cases
+@_out
+@click.option(
+    "--queries",
+    type=click.IntRange(min=1),
+    default=120,
+    show_default=True,
+    help="Drawn attacks; half as many of each kind of negative.",
+)
+@_seed
+@click.option(
+    "--kept-out",
+    type=click.FloatRange(0, 0.9),
+    default=0.3,
+    show_default=True,
+    metavar="SHARE",
+    help="Share of the photographs that stays out of the index.",
+)
+@click.option(
+    "--growth",
+    metavar="SIZES",
+    help="Also measure at these sizes, as 1000,10000; pictures beyond those there are re-drawn.",
+)
+@click.option(
+    "--peer",
+    "peers",
+    multiple=True,
+    metavar="NAME=COMMAND",
+    help="Another verifier, told the true pair; may be given again.",
+)
+@click.option(
+    "--peer-timeout",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="Seconds a peer may take for one pair.",
+)
+@_jobs
+@options.as_json
+@options.quiet
+def retrieve(
+    cases: Path,
+    out: Path,
+    queries: int,
+    seed: int,
+    kept_out: float,
+    growth: str | None,
+    peers: tuple[str, ...],
+    peer_timeout: int,
+    jobs: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """The search for the original beside PDQ, pHash and dHash.
+
+    CASES may be any folder of photographs. They are indexed in a temporary folder and asked for
+    by drawn attacks: 15-60 % replaced, re-rendered, cropped, mirrored, filtered, resized, framed;
+    by crops of one person from large photographs; and, where there is a cases.jsonl, by its
+    published pictures. Photographs kept out and drawn look-alikes show how often it names a wrong
+    one. Of cases, only class E is kept out.
+
+    Writes results.json, results.md and plots. Nothing of the pictures is written.
+    """
+    from wholecloth.bench.peers import VERDICT_HOLES, peer_of  # noqa: PLC0415
+    from wholecloth.bench.retrieve import How, run_retrieve  # noqa: PLC0415
+    from wholecloth.bench.retrieve_page import markdown  # noqa: PLC0415
+
+    others = [peer_of(text, peer_timeout, VERDICT_HOLES) for text in peers]
+    how = How(queries, seed, kept_out, jobs, _sizes(growth))
+    click.get_current_context().with_resource(stopping.armed())
+    with Watch(quiet=quiet or as_json) as watch:
+        document = run_retrieve(cases, out, how, others=others, progress=watch)
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False))
+        return
+    click.echo(markdown(document))
+    written = ", ".join(["results.json", "results.md", *document["plots"]])
+    click.echo(f"Written to {words.plain(str(out))}: {written}")
+
+
+def _sizes(text: str | None) -> tuple[int, ...]:
+    """Whole numbers between commas."""
+    parts = text.split(",") if text else []
+    if not all(p.strip().isdecimal() and 0 < int(p) <= _MOST for p in parts):
+        remedy = f"give whole numbers up to {_MOST} between commas, as 1000,10000"
+        raise UsageRefused(f"--growth {text}", "is no list of sizes", remedy)
+    return tuple(int(p) for p in parts)
 
 
 @bench.command("all", epilog="Example:  wholecloth bench all cases/ --launder 1 --out laundered/")

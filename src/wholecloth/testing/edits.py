@@ -43,7 +43,8 @@ def blob(shape: tuple[int, int], share: float, rng: Rng) -> Mask:
     return np.asarray(marks == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])))
 
 
-def _blend(base: RGB, other: RGB, mask: Mask, feather: float) -> RGB:
+def blend(base: RGB, other: RGB, mask: Mask, feather: float) -> RGB:
+    """``other`` inside the mask, softened over ``feather`` px towards its rim; else ``base``."""
     soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), feather)[..., None]
     soft = np.where(mask[..., None], np.maximum(soft, 0.5), 0.0)
     mixed = base * (1 - soft) + other * soft
@@ -59,7 +60,7 @@ def splice(picture: RGB, rng: Rng) -> Edited:
     height, width = picture.shape[:2]
     donor = scene(int(rng.integers(1 << 30)), (width, height))
     mask = blob((height, width), rng.uniform(0.08, 0.35), rng)
-    return _truth(picture, _blend(picture, donor, mask, rng.uniform(0.8, 2.0)), "splice")
+    return _truth(picture, blend(picture, donor, mask, rng.uniform(0.8, 2.0)), "splice")
 
 
 def recloth(picture: RGB, rng: Rng) -> Edited:
@@ -71,7 +72,7 @@ def recloth(picture: RGB, rng: Rng) -> Edited:
     lit = cloth * (0.5 + shade[..., None] / np.float32(max(shade.mean(), 20)) / 2)
     grain = rng.normal(0, 1.8, lit.shape)
     patch = np.clip(lit + grain, 0, 255).astype(np.uint8)
-    return _truth(picture, _blend(picture, patch, mask, rng.uniform(0.8, 2.0)), "recloth")
+    return _truth(picture, blend(picture, patch, mask, rng.uniform(0.8, 2.0)), "recloth")
 
 
 def inpaint(picture: RGB, rng: Rng) -> Edited:
@@ -87,7 +88,7 @@ def clone(picture: RGB, rng: Rng) -> Edited:
     height, width = picture.shape[:2]
     mask = blob((height, width), rng.uniform(0.03, 0.12), rng)
     moved = np.roll(picture, (height // 3, width // 3), axis=(0, 1))
-    return _truth(picture, _blend(picture, moved, mask, 1.0), "clone")
+    return _truth(picture, blend(picture, moved, mask, 1.0), "clone")
 
 
 def rerender(picture: RGB, rng: Rng) -> RGB:

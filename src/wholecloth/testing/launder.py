@@ -105,6 +105,20 @@ def random_chain(rng: Rng, strength: str = "repost") -> Laundering:
 
 def launder(pixels: RGB, mask: Mask, chain: Laundering) -> Laundered:
     """Apply a chain to a picture and its truth."""
+    picture, truth, move = moved(pixels, mask, chain)
+    picture = _toned(picture, chain)
+    if chain.frame:
+        f = chain.frame
+        border = cv2.copyMakeBorder(
+            picture, f, f, f, f, cv2.BORDER_CONSTANT, value=[float(v) for v in chain.frame_colour]
+        )
+        picture, truth = np.asarray(border, np.uint8), np.pad(truth, f)
+        move = np.array([[1.0, 0, f], [0, 1, f], [0, 0, 1]]) @ move
+    return Laundered(_encoded(picture, chain), truth, move / move[2, 2])
+
+
+def moved(pixels: RGB, mask: Mask, chain: Laundering) -> tuple[RGB, Mask, Homography]:
+    """The first steps of a chain: crop, resize, mirror."""
     height, width = pixels.shape[:2]
     x0, y0 = round(chain.crop[0] * width), round(chain.crop[1] * height)
     x1, y1 = round(chain.crop[2] * width), round(chain.crop[3] * height)
@@ -122,15 +136,7 @@ def launder(pixels: RGB, mask: Mask, chain: Laundering) -> Laundered:
     if chain.mirror:
         picture, truth = picture[:, ::-1], truth[:, ::-1]
         move = np.array([[-1.0, 0, size[0] - 1], [0, 1, 0], [0, 0, 1]]) @ move
-    picture = _toned(picture, chain)
-    if chain.frame:
-        f = chain.frame
-        border = cv2.copyMakeBorder(
-            picture, f, f, f, f, cv2.BORDER_CONSTANT, value=[float(v) for v in chain.frame_colour]
-        )
-        picture, truth = np.asarray(border, np.uint8), np.pad(truth, f)
-        move = np.array([[1.0, 0, f], [0, 1, f], [0, 0, 1]]) @ move
-    return Laundered(_encoded(picture, chain), np.asarray(truth >= 0.5), move / move[2, 2])
+    return picture, np.asarray(truth >= 0.5), move
 
 
 def _toned(picture: RGB, chain: Laundering) -> RGB:
