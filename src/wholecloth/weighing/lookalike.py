@@ -58,6 +58,11 @@ BORNE_OUT = 4.0
 """Where besides hardly anything agrees, and more than so many times that area is said to be
 explained, they bear out the line alone.  Outlined captions on 17 pairs of other photographs:
 spanned .003-.02, agreement .03-.09, tones .40-.59."""
+WORDS_ALONE = 0.55
+"""Where the features that agree are words in one small place, from so many two tones on, and the
+rest is too plain to speak against it (mist, sky, a wall): they bear out the words alone.  Captions,
+a sticker and applications around other, plain pictures, 12 pairs: spanned .003-.03, tones .59-.86,
+agreement of what texture there was .23-.59."""
 _OUTLIERS = 0.9
 """Share of the features, nearest to their middle, whose hull is taken."""
 _MOSTLY = 0.4
@@ -93,9 +98,7 @@ def likeness(
     if lost and edits.share >= _MIN_SHARE:
         moved = displaced(original, published, alignment, edits)
     drawn = edits.share > _MOSTLY and is_drawn(published.pixels, edits.comparable & ~edits.mask)
-    lettered = unwitnessed = False
-    if edits.agreement < LITTLE:
-        lettered, unwitnessed = _lettered(original, published, alignment, edits)
+    lettered, unwitnessed = _lettered(original, published, alignment, edits)
     return Likeness(
         *perspective_of(alignment.original_to_published, original.shape),
         lost,
@@ -118,9 +121,12 @@ def _lettered(
         return False, False
     spanned = _spanned(at, published.shape)
     explained = float((edits.comparable & ~edits.mask).mean())
-    hardly = edits.agreement < HARDLY and explained > BORNE_OUT * spanned
+    alone = spanned <= LINE and explained > BORNE_OUT * spanned
     lettered = tones >= (LETTERS_IN_LINE if spanned <= LINE else LETTERS)
-    return lettered, hardly and spanned <= LINE
+    return (
+        lettered and edits.agreement < LITTLE,
+        alone and (edits.agreement < HARDLY or tones >= WORDS_ALONE),
+    )
 
 
 def _spanned(at: NDArray[np.float64], shape: tuple[int, int]) -> float:
