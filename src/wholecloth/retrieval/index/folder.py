@@ -106,6 +106,7 @@ class Index:
             if not value.strip():
                 reason = "an index needs an owner and a stated lawful purpose"
                 raise IndexRefused(str(folder), reason, f"give --{name}")
+        folder = folder.absolute()
         _check_new(folder)
         atomic.make_folder(folder, mode=0o700)
         about = {
@@ -137,6 +138,7 @@ class Index:
         if not (folder / NAME).is_file():
             remedy = "make one with `wholecloth index create`, or check the name"
             raise IndexRefused(str(folder), "is no index", remedy)
+        folder = folder.absolute()
         keys = sealing.read(folder, vault)
         manifest = Manifest(folder, keys.derived("manifest"), writing=writing)
         try:
