@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,11 @@ class Index:
         self.manifest = manifest
         self.segments = LocalSegments(folder, manifest, keys)
         self.postings: Postings = self.segments
-        self.encoder = Encoder(keys.derived("words"))
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Codes descriptors; some 0.1 s, which erasing and checking need not wait for."""
+        return Encoder(self.keys.derived("words"))
 
     # -- opening -------------------------------------------------------------------------
 
