@@ -183,7 +183,7 @@ class Index:
                 raise OutputRefused(str(self.folder), reason, remedy) from error
             self.segments.tidy()
             if self.manifest.interrupted:
-                self.manifest.scrub()
+                self.manifest.flush()
             try:
                 yield
             except BaseException:

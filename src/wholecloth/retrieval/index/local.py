@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -271,9 +271,7 @@ class LocalSegments:
     def _replace(self, old: Sequence[_Open], new: Segment, gone: set[int]) -> None:
         number = self._written(new) if len(new.images) else 0
         for part in old:
-            for row in self._manifest.images_in(part.row.number):
-                if row.id not in gone:
-                    self._manifest.put_image(replace(row, segment=number))
+            self._manifest.move(part.row.number, number, gone)
             self._manifest.drop_segment(part.row.number)
 
 

@@ -1,8 +1,8 @@
 """The manifest: which segments there are, and which picture is which.
 
 SQLite, so that a change is there whole or not at all.  ``secure_delete`` writes zeros over what is
-deleted, ``flush`` empties the write-ahead log, and ``scrub`` looks for what SQLite leaves behind
-all the same (see ``remnants``), so that nothing erased stays.  Every row carries a keyed digest of
+deleted, and ``flush`` empties the write-ahead log and looks for what SQLite leaves behind all the
+same (see ``remnants``), so that nothing erased stays.  Every row carries a keyed digest of
 itself, checked whenever it is read: a byte changed in the file is found and named, which SQLite's
 own check does not do.
 """
@@ -57,8 +57,8 @@ _UNWRITABLE = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_PERM,
 )
-_UNCLEAN = "unclean"
-"""Fact set by an erasure until it is certain that nothing of it stays in the file."""
+_ERASING = "erasing"
+"""Generation of the last erasure; with a younger seal nothing of it is in the file any more."""
 _MANY = 256
 """Windows to look for; with more the file is written anew at once, which is quicker."""
 
@@ -220,6 +220,14 @@ class Manifest:
         """Inside ``change``."""
         self._put("images", row.id, row.sha256, row.segment, row.width, row.height)
 
+    def move(self, old: int, new: int, gone: Collection[int] = ()) -> None:
+        """Pictures of one segment lie in another now, but for some; inside ``change``."""
+        moved = []
+        for row in self._rows("images", "segment = ?", old):
+            if row[0] not in gone:
+                moved.append((new, self._mac("images", [*row[:2], new, *row[3:]]), row[0]))
+        self.database.executemany("UPDATE images SET segment = ?, mac = ? WHERE id = ?", moved)
+
     def image(self, id_: int) -> ImageRow | None:
         """By number."""
         rows = self._rows("images", "id = ?", id_)
@@ -325,15 +333,38 @@ class Manifest:
 
     # -- the file itself -----------------------------------------------------------------
 
-    def flush(self) -> bool:
-        """Empty the write-ahead log and seal the file; False while a reader holds the log open."""
+    def flush(self, windows: Collection[bytes] | None = None) -> bool:
+        """Empty the write-ahead log, let nothing erased stay, and seal the file.
+
+        False, and nothing is sealed, while a reader holds the log open.
+
+        Args:
+            windows: after an erasure, what must not be in the file any more (see ``remnants``);
+                None where that is not known, since the erasure was stopped before it came here.
+        """
+        stopped = self.interrupted
         if not self._emptied():
             return False
         try:
+            if stopped and (
+                windows is None or len(windows) > _MANY or remnants.found(self.path, windows)
+            ):
+                self.vacuum()
+                if not self._emptied():
+                    return False
             self._seal.write(int(self.get("generation")))
         except OSError as error:
             raise _refusal(error, self.path) from error
         return True
+
+    def erasing(self) -> None:
+        """Say that something is being erased; inside ``change``.  Sealing the file ends it."""
+        self.set(_ERASING, int(self.get("generation")) + 1)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the file was not sealed since something was erased."""
+        return int(self.get(_ERASING) or 0) > self._seal.generation()
 
     def _emptied(self) -> bool:
         until = time.monotonic() + WAIT_SECONDS
@@ -346,32 +377,6 @@ class Manifest:
     def vacuum(self) -> None:
         """Write the file anew: free pages go back, and nothing stays but the rows there are."""
         self._asked("VACUUM", writing=True)
-
-    def unclean(self) -> None:
-        """Say that something is being erased; inside ``change``.  ``scrub`` takes it back."""
-        self.set(_UNCLEAN, True)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether an erasure did not come to its end."""
-        return bool(self.get(_UNCLEAN))
-
-    def scrub(self, windows: Collection[bytes] | None = None) -> bool:
-        """After an erasure: let nothing of it stay in the file; False while a reader is in the way.
-
-        Args:
-            windows: what must not be there (see ``remnants``); None where that is not known any
-                more, since the erasure was stopped before it came here.
-        """
-        if not self.interrupted:
-            return self.flush()
-        if not self._emptied():
-            return False
-        if windows is None or len(windows) > _MANY or remnants.found(self.path, windows):
-            self.vacuum()
-        with self.change():
-            self.set(_UNCLEAN, False)
-        return self.flush()
 
     def damage(self) -> Iterator[str]:
         """What does not hold, in words; nothing when all does."""

@@ -2,7 +2,8 @@
 
 Rows are checked one by one; the seal speaks for the rest of the file (free pages, the tree between
 the rows) and for its being the last one: an older copy put in its place, or a log that was taken
-away, is an older generation than the seal's.
+away, is an older generation than the seal's.  And since it is written last, what was erased before
+it is gone from the file.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wholecloth import atomic
 
@@ -36,6 +38,13 @@ class Seal:
         sealed = {"seal": body, "mac": self._mac(body)}
         atomic.write(self._beside, json.dumps(sealed).encode() + b"\n", mode=0o600)
 
+    def generation(self) -> int:
+        """Of the manifest when it was sealed last; 0 where the seal cannot be read."""
+        try:
+            return int(self._read()["generation"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
     def broken(self, generation: Callable[[], int]) -> Iterator[str]:
         """What does not hold, in words; ``generation`` tells that of the manifest now."""
         for _ in range(_TRIES):
@@ -52,10 +61,7 @@ class Seal:
         if generation == _NEW and not self._beside.exists():
             return None
         try:
-            outer = json.loads(self._beside.read_bytes())
-            if not hmac.compare_digest(str(outer["mac"]), self._mac(str(outer["seal"]))):
-                return f"{NAME}: was changed"
-            seal = json.loads(outer["seal"])
+            seal = self._read()
             if seal["generation"] > generation:
                 return f"{self.path.name}: is older than its seal: changes were lost"
             # Written since, or stopped before it was sealed: the rows have spoken.
@@ -66,12 +72,20 @@ class Seal:
             return f"{NAME}: cannot be read ({error})"
         return None
 
+    def _read(self) -> dict[str, Any]:
+        outer = json.loads(self._beside.read_bytes())
+        body = str(outer["seal"])
+        if not hmac.compare_digest(str(outer["mac"]).encode(), self._mac(body).encode()):
+            raise ValueError("it was changed")
+        found: dict[str, Any] = json.loads(body)
+        return found
+
     @property
     def _beside(self) -> Path:
         return self.path.with_name(NAME)
 
     def _mac(self, body: str) -> str:
-        return hmac.digest(self.key, body.encode("utf-8", "replace"), "sha256").hex()
+        return hmac.digest(self.key, body.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 def _digest(path: Path) -> str:

@@ -61,7 +61,7 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
         paths = {*refused, *(p for i in rows for p in manifest.places_of(i))}
         before = {s.number: s.key for s in manifest.segments()}
         with manifest.change():
-            manifest.unclean()
+            manifest.erasing()
             index.postings.erase(sorted(rows))
             for row in rows.values():
                 manifest.forget(row.id)
@@ -72,7 +72,7 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
             keys = [before[n] for n in before.keys() - {s.number for s in manifest.segments()}]
             windows = _windows(manifest, rows.values(), paths, keys)
         index.segments.settle()
-        _scrubbed(index, None if stopped else windows)
+        _flushed(index, None if stopped else windows)
     return Erased(len(rows), tuple(missing))
 
 
@@ -97,7 +97,7 @@ def compact(index: Index) -> int:
             joined = index.segments.join(everything=True)
         index.segments.settle()
         index.manifest.vacuum()
-        _scrubbed(index, ())
+        _flushed(index, ())
     return joined
 
 
@@ -212,8 +212,8 @@ def _is_digest(name: str) -> bool:
     return len(name) == _HEX and all(c in "0123456789abcdefABCDEF" for c in name)
 
 
-def _scrubbed(index: Index, windows: Collection[bytes] | None) -> None:
-    if not index.manifest.scrub(windows):
+def _flushed(index: Index, windows: Collection[bytes] | None) -> None:
+    if not index.manifest.flush(windows):
         reason = "another process holds the manifest's log open: bytes of it may stay there"
         remedy = "run the same again when no search is running"
         raise OutputRefused(str(index.folder), reason, remedy)
