@@ -95,14 +95,14 @@ def prepare(top: Path, *, encrypted: bool = False) -> Ground:
     return ground
 
 
-def put(index: Index, paths: list[str]) -> None:
+def put(index: Index, paths: list[str]) -> adding.Added:
     """Add drawn pictures through ``add`` itself, in segments of a few."""
     listed = index.folder.with_name(f"{index.folder.name}.list")
     listed.write_text("\n".join(paths), "utf-8", "surrogateescape")
     before = adding._PICTURES  # noqa: SLF001 - so few that one run writes several segments
     adding._PICTURES = _PER_SEGMENT  # noqa: SLF001
     try:
-        adding.add(index, [], lists=[listed], executor=Drawn())
+        return adding.add(index, [], lists=[listed], executor=Drawn())
     finally:
         adding._PICTURES = before  # noqa: SLF001
 
