@@ -119,7 +119,12 @@ def candidates_of(tops: Sequence[Path], have_findings: bool) -> Collected:
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, path.open("rb"))
+    """A pipe put in the file's place since it was looked at must not hold the run up."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file any more")
+    return cast(BinaryIO, os.fdopen(handle, "rb"))
 
 
 def walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
