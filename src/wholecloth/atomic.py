@@ -1,8 +1,9 @@
 """The one way to write, move and remove files: complete, or not at all.
 
 Nothing else in wholecloth opens a file for writing, but the database of the feature cache, which
-holds nothing that cannot be read again.  ``before_step`` is called before every step
-that touches the disk; tests put failures and kills there.
+holds nothing that cannot be read again, and the manifest of an index, which has transactions.
+``before_step`` is called before every step that touches the disk; tests put failures and kills
+there.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from wholecloth.errors import OutputRefused
 
 TEMPORARY = ".writing-"
 """Prefix of a file that is being filled, where the system has no nameless files."""
 
+_LINES = 2
+"""So many line ends hold at least one whole line between them."""
 _REMEDY = "give another place with --out, or make room and permissions there"
 _UNSUPPORTED = (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.ENOTSUP)
 
@@ -81,6 +85,63 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o666) -> bool:
         with contextlib.suppress(OSError):
             waiting.unlink()
     return True
+
+
+def append(path: Path, line: Callable[[bytes], bytes]) -> None:
+    """Add one line to a log, after all others and on the disk when it returns.
+
+    A last line that a stopped run left unfinished is cut off first.  Two processes wait for one
+    another.
+
+    Args:
+        path: the log; made with mode 0600 where there is none.
+        line: from the last whole line, without its newline (empty for none), to the new one.
+
+    Raises:
+        OutputRefused: it cannot be written.
+    """
+    try:
+        before_step("open", path)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(handle, "r+b") as stream, _alone(stream.fileno()):
+            last, end = _last_line(stream)
+            stream.seek(end)
+            stream.truncate()
+            before_step("fill", path)
+            stream.write(line(last))
+            stream.flush()
+            before_step("sync", path)
+            os.fsync(stream.fileno())
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error})"
+        raise OutputRefused(str(path), reason, "make room and permissions there") from error
+
+
+def _last_line(stream: BinaryIO) -> tuple[bytes, int]:
+    """The last whole line and where it ends."""
+    size = stream.seek(0, os.SEEK_END)
+    tail, start = b"", size
+    while start and tail.count(b"\n") < _LINES:
+        step = min(start, 1 << 16)
+        start -= step
+        stream.seek(start)
+        tail = stream.read(step) + tail
+    end = tail.rfind(b"\n") + 1
+    whole = tail[:end].splitlines()
+    return (whole[-1] if whole else b""), start + end
+
+
+@contextlib.contextmanager
+def _alone(handle: int) -> Iterator[None]:
+    """Wait until no other process holds the file; nothing where the system has no such lock."""
+    try:
+        import fcntl  # noqa: PLC0415 - POSIX only
+    except ImportError:
+        yield
+        return
+    with contextlib.suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    yield
 
 
 def move(old: Path, new: Path) -> None:

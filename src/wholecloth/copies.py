@@ -18,6 +18,7 @@ from typing import Any
 import rfc8785
 from threadpoolctl import threadpool_limits
 
+from wholecloth.casework import ledger
 from wholecloth.casework.custody import LOG, Custody
 from wholecloth.casework.output import COPIES, Output
 from wholecloth.casework.verify import record_digest
@@ -26,10 +27,12 @@ from wholecloth.intake.collect import Collected, collect, file_source
 from wholecloth.intake.decode import Progress, WorkerPool, digest_of, picture
 from wholecloth.intake.limits import memory_refused, out_of_memory
 from wholecloth.model.comparison import Alignment, Candidate, Verdict
-from wholecloth.model.media import Picture
+from wholecloth.model.media import Picture, Source
 from wholecloth.pipeline import compare, settle
 from wholecloth.retrieval.cache import FeatureCache
 from wholecloth.retrieval.features import DEEP, QUICK, Features
+from wholecloth.retrieval.index import About, Index
+from wholecloth.retrieval.index.upkeep import is_index
 from wholecloth.retrieval.linear import (
     DEEP_FROM_PIXELS,
     ENOUGH,
@@ -43,7 +46,7 @@ from wholecloth.retrieval.verify import verify
 from wholecloth.share.record import number, settings_of, text_only, versions
 from wholecloth.share.words import MATCHED
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 NO_MATCH = "no_match"
 """Neither a copy nor an edit of the original, as far as can be told."""
 
@@ -68,18 +71,21 @@ def find_copies(
     names_for: str | None = None,
     cache: FeatureCache | None = None,
     paranoid: bool = False,
+    vault: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> Copies:
     """Examine many published files against one original.
 
     Args:
         original: the reference picture.
-        queue: files and folders of published files.
+        queue: files, folders and indexes of published files.  Of an index, the pictures that have
+            most in common with the original are examined.
         out: folder for ``copies.json`` and the custody log; nothing is written without it.
         replace: overwrite an earlier result in ``out``.
         names_for: why file names will be shown; logged with the result, before anybody can.
         cache: features of files read before.
         paranoid: hash cached files again.
+        vault: file of the vault key of an encrypted index.
         progress: called with (stage, done, of); whatever it raises stops the run cleanly.
 
     Raises:
@@ -89,8 +95,9 @@ def find_copies(
     for top in queue:
         if not top.exists():
             raise InputRefused(str(top), "does not exist", "check the spelling of --in")
-    collected = collect(queue)
-    if not collected.sources and not collected.skipped:
+    folders = [top for top in queue if is_index(top)]
+    collected = collect([top for top in queue if top not in folders])
+    if not folders and not collected.sources and not collected.skipped:
         raise InputRefused(
             ", ".join(map(str, queue)), "holds no files", "name the folder to search with --in"
         )
@@ -102,12 +109,15 @@ def find_copies(
         with WorkerPool() as pool, threadpool_limits(limits=1, user_api="blas"):
             reference = picture(pool.decode(source))
             custody.add("received", "R1", sha256=reference.digests.sha256, size=source.size)
+            asked = [_asked(folder, reference, vault) for folder in folders]
+            if asked:
+                collected = _with(collected, asked)
             custody.add("listed", "queue", files=len(collected.sources))
             reader = Reader(collected.sources, pool, None, cache, paranoid=paranoid)
             own = Reader([source], pool, FeatureStore())
             items = _Queue(reference, own, reader, progress).examined()
             left_out = _left_out(collected)
-        record = _record(reference, items, left_out)
+        record = _record(reference, items, left_out, asked)
         for item in record["items"]:
             custody.add("compared", item["label"], sha256=item["sha256"], verdict=item["verdict"])
         custody.add("decided", "queue", **record["counts"])
@@ -235,6 +245,55 @@ class _Queue:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one index gave."""
+
+    about: About
+    pictures: int
+    sources: tuple[Source, ...]
+
+
+_FROM_INDEX = 200
+"""Pictures of an index examined in each tier at most: a post may be in it hundreds of times."""
+
+
+def _asked(folder: Path, reference: Picture, vault: Path | None) -> _Asked:
+    """The pictures of an index that have most in common with the original; the question is logged.
+
+    Raises:
+        IndexRefused: it may not be asked, or not now.
+    """
+    with Index.open(folder, vault=vault) as index:
+        about, log = index.about, folder / ledger.LEDGER
+        ledger.may_ask(folder, about.may_ask)
+        ledger.left_this_hour(log, about.per_hour)
+        ledger.note(log, "asked", index.mark(reference.digests.sha256), verdict="find-copies")
+        ranked = (
+            *index.reposts(reference.pixels),
+            *(r.image for r in index.rank(reference.pixels, _FROM_INDEX)),
+            *(r.image for r in index.rank(reference.pixels, _FROM_INDEX, "detail")),
+        )
+        places = [index.manifest.places_of(image) for image in dict.fromkeys(ranked)]
+        sources = []
+        for paths in places:
+            for path in paths:
+                try:
+                    sources.append(file_source(Path(path)))
+                    break
+                except InputRefused:
+                    continue
+        return _Asked(about, len(index), tuple(sources))
+
+
+def _with(collected: Collected, asked: Sequence[_Asked]) -> Collected:
+    """The queue and what the indexes gave, each file once."""
+    sources = {s.path: s for s in collected.sources}
+    for one in asked:
+        sources |= {s.path: s for s in one.sources if s.path not in sources}
+    return Collected(tuple(sources.values()), collected.skipped)
+
+
 def _left_out(collected: Collected) -> list[dict[str, Any]]:
     """What was not examined: kind and reason, no names."""
     named = {"duplicate": "the same bytes as an item of the queue, or a link"}
@@ -245,6 +304,7 @@ def _record(
     reference: Picture,
     items: Sequence[_Item],
     left_out: list[dict[str, Any]],
+    asked: Sequence[_Asked] = (),
 ) -> dict[str, Any]:
     grouped = Counter((row["kind"], row["reason"]) for row in left_out)
     height, width = reference.shape
@@ -260,6 +320,16 @@ def _record(
         "items": [_row(n, item) for n, item in enumerate(items, 1)],
         "counts": dict(sorted(Counter(str(i.verdict) for i in items).items())),
         "left_out": [{"kind": k, "reason": r, "count": n} for (k, r), n in sorted(grouped.items())],
+        "indexes": [
+            {
+                "id": a.about.id,
+                "owner": a.about.owner,
+                "purpose": a.about.purpose,
+                "pictures": a.pictures,
+                "examined": len(a.sources),
+            }
+            for a in asked
+        ],
         "settings": settings_of(),
         "versions": versions(),
     }

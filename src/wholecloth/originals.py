@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from wholecloth.errors import InputRefused
 from wholecloth.intake.collect import Skipped, file_source
-from wholecloth.intake.decode import Progress, WorkerPool, digest_of, picture
+from wholecloth.intake.decode import Progress, WorkerPool, picture
 from wholecloth.intake.limits import DEFAULT, Limits
 from wholecloth.model.comparison import Alignment, Comparison
 from wholecloth.model.media import RGB, Mask, Picture, Source
@@ -24,7 +24,7 @@ from wholecloth.pipeline import MAX_COMPARED, compare
 from wholecloth.retrieval.cache import FeatureCache
 from wholecloth.retrieval.features import QUICK, extract
 from wholecloth.retrieval.index import Index
-from wholecloth.retrieval.linear import FEW_FEATURES, Lead, search
+from wholecloth.retrieval.linear import FEW_FEATURES, LOOKED, Lead, search
 from wholecloth.retrieval.reading import FeatureStore, Reader
 
 Verdict = Literal["same_photo", "partial", "same_scene", "no_match"]
@@ -37,8 +37,8 @@ _OF_KIND: dict[str, Verdict] = {
     "same_scene": "same_scene",
     "none": "no_match",
 }
-LOOKED, LOOKED_LARGE, LARGE = 20, 100, 100_000
-"""Candidates verified at most, and from ``LARGE`` pictures on."""
+LOOKED_LARGE, LARGE = 100, 100_000
+"""Candidates verified at most from ``LARGE`` pictures on."""
 SMALL_SIDE = 150
 """Pictures with a shorter long side are found again less often (see docs/measured.md)."""
 
@@ -88,6 +88,11 @@ class _Shortlist:
         self._index = index
         self._published = published
         self._count = LOOKED_LARGE if len(index) >= LARGE else LOOKED
+
+    @property
+    def skipped(self) -> dict[int, Skipped]:
+        """None: what cannot be read is in ``lost``."""
+        return {}
 
     def first(self) -> list[tuple[int, float]]:
         """The same bytes, then the same whole picture by its hash, then by words."""
@@ -199,20 +204,16 @@ def answer(
             lost[image] = result
         else:
             results.append(result)
-    for i, skipped in (
-        (shortlist.sources.index(s), k)
-        for k in found.skipped
-        for s in shortlist.sources
-        if s.name == k.name
-    ):
-        lost[shortlist.images[i]] = skipped.reason
+    by_name = {source.name: i for i, source in enumerate(shortlist.sources)}
+    for skipped in found.skipped:
+        lost[shortlist.images[by_name[skipped.name]]] = skipped.reason
     results.sort(key=lambda r: (_ORDER.index(r.verdict), -(r.share or 0.0), -r.inliers))
     return Answer(
         published.digests.sha256,
         results[0].verdict if results else "no_match",
         tuple(results),
         tuple((index.sha256_of(i), why) for i, why in lost.items()),
-        found.read,
+        len(found.digests),
         len(index),
         tuple(_reach(published, len(found.leads), lost)),
     )
@@ -264,6 +265,3 @@ def _reach(published: Picture, leads: int, lost: dict[int, str]) -> Iterator[str
             f"{len(lost)} candidate(s) could not be compared, since their photographs could not "
             "be read where they were added"
         )
-
-
-__all__ = ["Answer", "Result", "digest_of", "find"]

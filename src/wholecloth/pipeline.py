@@ -33,8 +33,16 @@ from wholecloth.model.media import UNMODELLED, Mask, Picture, Source
 from wholecloth.registration.refine import register
 from wholecloth.registration.warp import scale_of
 from wholecloth.retrieval.area import look
+from wholecloth.retrieval.coding import Coding
 from wholecloth.retrieval.features import QUICK, extract
-from wholecloth.retrieval.linear import FEW_FEATURES, Found, Lead, search
+from wholecloth.retrieval.linear import (
+    ENOUGH,
+    FEW_FEATURES,
+    Found,
+    Lead,
+    Shortlist,
+    search,
+)
 from wholecloth.retrieval.reading import Reader
 from wholecloth.retrieval.verify import Verified, verify
 from wholecloth.signals.registry import run_all
@@ -88,6 +96,7 @@ def examine_picture(
     skipped: Sequence[Skipped] = (),
     statements: Sequence[Statement] = (),
     settings: Settings | None = None,
+    coding: Coding | None = None,
     progress: Progress = lambda *_: None,
 ) -> Examination:
     """Examine one decoded picture against candidates.
@@ -98,16 +107,18 @@ def examine_picture(
         skipped: what was left out before (so that "no original" is not claimed over it).
         statements: findings only a person or a platform can make.
         settings: of the localiser; the fitted ones by default.
+        coding: the same candidates by words, so that only the likeliest are looked at.
         progress: told what is being done; may raise to stop.
     """
-    found = search(published, reader, progress)
+    listed = coding.of(published) if coding is not None else None
+    found = search(published, reader, progress, listed)
     compared, lost = _compare(published, reader, found, settings or Settings(), progress)
     found = replace(found, skipped=(*found.skipped, *lost))
     identical = still_identical(published, reader.sources, found)
 
     def rest(believed: Sequence[Candidate]) -> Answer:
         out = [*(i for i, _ in identical), *same_scene(compared)]
-        return explained(published, believed, reader, found, progress, out)
+        return explained(published, believed, reader, found, progress, out, listed)
 
     settled = settle(published, found, compared, identical, skipped, rest)
     progress("looking for marks", 0, 1)
@@ -180,18 +191,27 @@ def explained(
     found: Found,
     progress: Progress,
     leave_out: Sequence[int] = (),
+    shortlist: Shortlist | None = None,
 ) -> Answer:
     """Ask the candidates again for what the nearest source leaves unexplained.
 
     ``leave_out``: candidates not to ask; the published file itself, and other photographs of its
-    scene, which look like any of its parts.
+    scene, which look like any of its parts.  ``shortlist``: whom to ask; all without it.
     """
     near = [lead.index for lead in found.leads[:MAX_COMPARED]]
     known = {c.comparison.candidate: c for c in believed}
 
     def asked(area: Mask) -> list[Lead]:
         out = [*leave_out, *(c.comparison.candidate for c in believed[:1])]
-        return look(published.pixels, area, reader, progress, near=near, leave_out=out)
+        return look(
+            published.pixels,
+            area,
+            reader,
+            progress,
+            near=near,
+            leave_out=out,
+            shortlist=shortlist,
+        )
 
     def get(lead: Lead) -> Candidate | None:
         if lead.index in known:
@@ -278,7 +298,7 @@ def _compare(
             # Another file than its features came from: cached ones were stale, or it was swapped.
             reader.forget(lead.index)
             start = verify(extract(original.pixels, QUICK), extract(published.pixels, QUICK))
-        if start is None:
+        if start is None or start.effective < ENOUGH:
             reason = "was exchanged after it was read (its time stamps did not tell)"
             lost.append(Skipped(source.name, reason, "unread"))
             continue
@@ -430,6 +450,11 @@ def _not_examined(
             )
         if colourless(source.picture.pixels) and not colourless(published.pixels):
             out.append(f"S{place} has no colour: only lightness was compared with it")
+    if found.unseen:
+        out.append(
+            f"{found.unseen} candidate(s) share too little with it, by their visual words, and "
+            "were not looked at; --exhaustive looks at all"
+        )
     if unread:
         out.append(f"{len(unread)} candidate(s) could not be examined; they are listed")
     if len(found.leads) > MAX_COMPARED:

@@ -32,6 +32,7 @@ from wholecloth.model.comparison import Alignment
 from wholecloth.model.evidence import Statement
 from wholecloth.pipeline import Examination, examine_picture
 from wholecloth.retrieval.cache import FeatureCache
+from wholecloth.retrieval.coding import FROM, Coding
 from wholecloth.retrieval.reading import FeatureStore, Reader
 from wholecloth.share import figures, report
 from wholecloth.share.part_map import part_map
@@ -63,6 +64,7 @@ def examine(
     limits: Limits = DEFAULT,
     cache: FeatureCache | None = None,
     paranoid: bool = False,
+    exhaustive: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Examined:
     """Examine a published picture against candidate originals.
@@ -76,6 +78,8 @@ def examine(
         limits: of decoding one file.
         cache: features of files read before; none by default.
         paranoid: hash every file instead of trusting its size and time stamps.
+        exhaustive: look at every candidate, however many; otherwise folders of ``coding.FROM`` and
+            more are searched by visual words first.
         progress: called with (stage, done, of); whatever it raises stops the run cleanly.
 
     Returns:
@@ -89,12 +93,14 @@ def examine(
     said = read_findings([Path(f) for f in findings])
     with WorkerPool(limits=limits) as pool:
         candidates = candidates_of(tops, bool(said))
+        reader = Reader(candidates.sources, pool, FeatureStore(_KEPT), cache, paranoid=paranoid)
         return examine_one(
             Path(published),
             tops,
             candidates,
             said,
-            Reader(candidates.sources, pool, FeatureStore(_KEPT), cache, paranoid=paranoid),
+            reader,
+            coding=None if exhaustive else coded(reader, cache, progress),
             out=Path(out) if out is not None else None,
             replace=replace,
             progress=progress,
@@ -122,6 +128,7 @@ def examine_one(
     *,
     out: Path | None,
     replace: bool = False,
+    coding: Coding | None = None,
     progress: Progress = lambda *_: None,
 ) -> Examined:
     """Examine one file with everything else prepared; all or nothing is written."""
@@ -129,6 +136,8 @@ def examine_one(
     cached = reader.from_cache
     custody = Custody()
     clock = _Clock(progress, custody)
+    if coding is not None:
+        coding.progress = clock
     source = file_source(published)
     target = Output.prepare(out, replace=replace) if out is not None else None
     try:
@@ -143,6 +152,7 @@ def examine_one(
                 reader,
                 skipped=candidates.skipped,
                 statements=said,
+                coding=coding,
                 progress=clock,
             )
         clock("writing", 0, 1)
@@ -175,6 +185,12 @@ def examine_one(
             raise memory_refused(str(published)) from error
         raise
     return Examined(record, out, examination)
+
+
+def coded(reader: Reader, cache: FeatureCache | None, progress: Progress) -> Coding | None:
+    """The candidates by their visual words, where there are so many that it pays."""
+    many = len(reader.sources) >= FROM and not reader.paranoid
+    return Coding(reader, cache, progress) if many else None
 
 
 def _open_log(

@@ -194,6 +194,20 @@ def test_by_path_folder_and_digest(ground: Ground) -> None:
         assert list(upkeep.damage(index)) == []
 
 
+@MODES
+def test_what_is_withdrawn_leaves_nothing_and_no_denial(tmp_path: Path, encrypted: bool) -> None:
+    ground = kills.prepare(tmp_path, encrypted=encrypted)
+    new = [taken(p) for p in names("new", 3)]
+    with ground.open(ground.base, writing=True) as index:
+        first = int(index.manifest.get("next"))
+        put(index, [p.path for p in new])
+        assert upkeep.withdraw(index, first) == 3
+        assert scan(ground.base, new) == {}
+        assert len(index) == len(OLD)
+        assert list(upkeep.damage(index)) == []
+        assert not any(index.manifest.denied(p.sha256) for p in new)
+
+
 def test_names_of_files_that_were_refused_go_too(tmp_path: Path, ground: Ground) -> None:
     """Also where a picture's file became unreadable after it was added."""
     bad = tmp_path / "photos" / "no-picture.jpg"

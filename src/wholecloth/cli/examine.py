@@ -49,6 +49,11 @@ from wholecloth.share import words
     help="Of several pictures, keep the results that are there and still hold, and do the rest; "
     "with --replace, redo those that are there.",
 )
+@click.option(
+    "--exhaustive",
+    is_flag=True,
+    help="Look at every candidate; without it, of 200 and more only the likeliest are.",
+)
 @options.cache
 @options.paranoid
 @options.as_json
@@ -65,6 +70,7 @@ def examine(
     findings: tuple[Path, ...],
     replace: bool,
     resume: bool,
+    exhaustive: bool,
     use_cache: bool,
     paranoid: bool,
     as_json: bool,
@@ -122,6 +128,7 @@ def examine(
             held.enter_context(contextlib.closing(cache))
         pool = held.enter_context(WorkerPool())
         reader = Reader(candidates.sources, pool, store, cache, paranoid=paranoid)
+        coding = None if exhaustive else workflow.coded(reader, cache, watch)
         try:
             for path in published:
                 known = earlier.pop(workflow.digest_of_file(path), None) if earlier else None
@@ -143,6 +150,7 @@ def examine(
                             reader,
                             out=folder,
                             replace=replace,
+                            coding=coding,
                             progress=watch,
                         ).record
                         made.append(folder)

@@ -29,7 +29,7 @@ from wholecloth.share import words
     multiple=True,
     required=True,
     type=options.PATH,
-    help="Published files, and folders of them, read recursively.",
+    help="Published files, folders of them (read recursively), and indexes of them.",
 )
 @click.option("--out", type=options.PATH, help="Folder for copies.json and the custody log.")
 @click.option(
@@ -38,6 +38,7 @@ from wholecloth.share import words
     help="Also show the file names of what matched; needs --reason and --out.",
 )
 @click.option("--reason", help="Why names are shown; it is logged before they are.")
+@click.option("--vault", type=options.PATH, metavar="FILE", help="Vault key of an index.")
 @options.replace
 @options.cache
 @options.paranoid
@@ -54,6 +55,7 @@ def find_copies(
     out: Path | None,
     names: bool,
     reason: str | None,
+    vault: Path | None,
     replace: bool,
     use_cache: bool,
     paranoid: bool,
@@ -64,8 +66,9 @@ def find_copies(
     """Find the copies and edits of one ORIGINAL among many published files.
 
     Every file gets the verdict that `wholecloth examine FILE --among ORIGINAL` would give, with
-    the same proof. The answer names items by label and SHA-256, not by file name. Stopped and run
-    again, it goes on quickly: what was read is in the cache.
+    the same proof; of an index, the pictures that have most in common with the original. The
+    answer names items by label and SHA-256, not by file name. Stopped and run again, it goes on
+    quickly: what was read is in the cache.
     """
     if age_doubt:
         raise AgeDoubt(str(original), "doubt about age", " ".join(w for w in words.ROUTES if w))
@@ -93,6 +96,7 @@ def find_copies(
                 names_for=reason if names else None,
                 cache=cache,
                 paranoid=paranoid,
+                vault=vault,
                 progress=watch,
             )
         except AgeDoubt:
@@ -123,6 +127,9 @@ def _show(record: dict[str, Any], names: dict[str, str], out: Path | None) -> No
         if row["verdict"] == "unread":
             sha = (row["sha256"] or "not readable")[:16]
             click.echo(f"not read: {row['label']} {sha}: {words.plain(row['because'])}")
+    for row in record["indexes"]:
+        about = f"index {row['id']}, kept by {row['owner']} for: {row['purpose']}"
+        click.echo(words.plain(f"{about}; {row['examined']} of {row['pictures']} examined"))
     for row in record["left_out"]:
         click.echo(f"left out: {row['count']} {row['kind']} ({words.plain(row['reason'])})")
     if out is not None:

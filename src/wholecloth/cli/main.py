@@ -19,6 +19,7 @@ from wholecloth.cli.doctor import doctor
 from wholecloth.cli.examine import examine
 from wholecloth.cli.find_copies import find_copies
 from wholecloth.cli.finding import finding
+from wholecloth.cli.index import index
 from wholecloth.cli.plumbing import plumbing
 from wholecloth.cli.signals import signals
 from wholecloth.cli.verify import verify
@@ -44,6 +45,7 @@ program.add_command(cache)
 program.add_command(doctor)
 program.add_command(find_copies)
 program.add_command(finding)
+program.add_command(index)
 program.add_command(plumbing)
 program.add_command(signals)
 program.add_command(verify)

@@ -14,7 +14,7 @@ import numpy as np
 from wholecloth.intake.decode import Progress
 from wholecloth.model.media import RGB, Mask
 from wholecloth.retrieval.features import DEEP, QUICK, Features, FeatureSettings, extract
-from wholecloth.retrieval.linear import Lead, in_threads
+from wholecloth.retrieval.linear import Lead, Shortlist, in_threads
 from wholecloth.retrieval.reading import Read, Reader
 from wholecloth.retrieval.verify import Verified, verify
 
@@ -57,6 +57,7 @@ def look(
     *,
     near: Sequence[int] = (),
     leave_out: Sequence[int] = (),
+    shortlist: Shortlist | None = None,
 ) -> list[Lead]:
     """Candidates whose features agree with those of the area, most effective inliers first.
 
@@ -67,11 +68,16 @@ def look(
         progress: called after each candidate; may raise to stop.
         near: candidates that the first search brought up; they are looked at closer before others.
         leave_out: candidates not to ask.
+        shortlist: which candidates to ask; all without it.
     """
     query = features_in(published, area, QUICK)
     if len(query.points) < MIN_EFFECTIVE:
         return []
-    asked = [i for i in range(len(reader.sources)) if i not in leave_out]
+    if shortlist is None:
+        asked = [i for i in range(len(reader.sources)) if i not in leave_out]
+    else:
+        likely = dict.fromkeys((*near, *(i for i, _ in shortlist.area(published, area))))
+        asked = [i for i in likely if i not in leave_out]
     best = _matched(query, asked, QUICK, reader, progress)
     if not any(lead.verified.effective >= _STRONG for lead in best.values()):
         again = sorted(asked, key=lambda i: (-_effective(best, i), i not in near, i))[:_DEEPER]

@@ -123,6 +123,10 @@ class FeatureCache:
             self._run("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", row, _today(), sealed)
             self._made.add(row)
 
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes that only this cache's key gives."""
+        return hmac.digest(self._key, b"derived " + purpose.encode(), "sha256")
+
     def forget(self, identity: Sequence[object]) -> None:
         """Drop what is kept under an identity."""
         with self._lock:

@@ -83,7 +83,7 @@ class Reader:
         """How many reads the cache answered."""
         self._store = store or FeatureStore(0)
         self._cache = cache
-        self._paranoid = paranoid
+        self.paranoid = paranoid
 
     def read(self, index: int, settings: FeatureSettings) -> Read | Skipped:
         """Features of one candidate, or why it has none."""
@@ -126,6 +126,11 @@ class Reader:
             return None
         return [*source.identity, self._how(settings)]
 
+    @property
+    def limits_key(self) -> str:
+        """What a cached row depends on beside its own settings."""
+        return json.dumps([asdict(self.pool.limits), cv2.__version__])
+
     def _how(self, settings: FeatureSettings) -> str:
         limits = asdict(self.pool.limits)
         return fingerprint(json.dumps([VERSION, asdict(settings), limits, cv2.__version__]))
@@ -138,7 +143,7 @@ class Reader:
         if body is None:
             return None
         known = _opened(body, source.name)
-        if isinstance(known, Read) and self._paranoid and digest_of(source) != known.sha256:
+        if isinstance(known, Read) and self.paranoid and digest_of(source) != known.sha256:
             self._cache.forget(identity)
             return None
         self.from_cache += 1
@@ -161,12 +166,12 @@ class Reader:
                 features = extract(decoded.pixels, settings, (height, width))
                 known = Read(features, decoded.digests.sha256, width * height)
         identity = self._identity(source, settings)
-        if keep and self._cache is not None and identity is not None and _settled(source):
+        if keep and self._cache is not None and identity is not None and settled(source):
             self._cache.put(identity, _closed(known))
         return known
 
 
-def _settled(source: Source) -> bool:
+def settled(source: Source) -> bool:
     """Whether the file is still the one that was read, and its time stamps can tell a change."""
     now = identity_now(source)
     if now is None or now != source.identity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from collections.abc import Iterator, Sequence
@@ -212,6 +213,11 @@ class Index:
         """SHA-256 of a picture's file as it was added."""
         row = self.manifest.image(image)
         return "" if row is None else row.sha256.hex()
+
+    def mark(self, sha256: str) -> str:
+        """What the log has in place of a picture's SHA-256; only the index's key gives it."""
+        key = self.keys.derived("log")
+        return hmac.digest(key, bytes.fromhex(sha256), "sha256").hex()[:32]
 
     def __len__(self) -> int:
         return self.manifest.pictures()

@@ -44,7 +44,6 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
     """
     manifest = index.manifest
     with index.writing():
-        stopped = manifest.interrupted
         rows: dict[int, ImageRow] = {}
         missing, digests, refused = [], [], []
         for name in named:
@@ -58,22 +57,31 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
             refused += refusals
             if not found and not refusals:
                 missing.append(name)
-        paths = {*refused, *(p for i in rows for p in manifest.places_of(i))}
-        before = {s.number: s.key for s in manifest.segments()}
-        with manifest.change():
-            manifest.erasing()
-            index.postings.erase(sorted(rows))
-            for row in rows.values():
-                manifest.forget(row.id)
-            for path in refused:
-                manifest.drop_refused(path)
-            for sha256 in {*digests, *(r.sha256 for r in rows.values())}:
-                manifest.deny(sha256)
-            keys = [before[n] for n in before.keys() - {s.number for s in manifest.segments()}]
-            windows = _windows(manifest, rows.values(), paths, keys)
-        index.segments.settle()
-        _flushed(index, None if stopped else windows)
+        _remove(index, list(rows.values()), refused, {*digests, *(r.sha256 for r in rows.values())})
     return Erased(len(rows), tuple(missing))
+
+
+def _remove(
+    index: Index, rows: Sequence[ImageRow], refused: Sequence[str], deny: Iterable[bytes]
+) -> None:
+    """Take pictures and refusals out, until nothing of them is in any file; inside ``writing``."""
+    manifest = index.manifest
+    stopped = manifest.interrupted
+    paths = {*refused, *(path for row in rows for path in manifest.places_of(row.id))}
+    before = {s.number: s.key for s in manifest.segments()}
+    with manifest.change():
+        manifest.erasing()
+        index.postings.erase([row.id for row in rows])
+        for row in rows:
+            manifest.forget(row.id)
+        for path in refused:
+            manifest.drop_refused(path)
+        for sha256 in deny:
+            manifest.deny(sha256)
+        keys = [before[n] for n in before.keys() - {s.number for s in manifest.segments()}]
+        windows = _windows(manifest, rows, paths, keys)
+    index.segments.settle()
+    _flushed(index, None if stopped else windows)
 
 
 def _windows(
@@ -88,6 +96,34 @@ def _windows(
     for key in keys:
         found |= remnants.of_digest(key) if key is not None else set()
     return found
+
+
+def withdraw(index: Index, first: int) -> int:
+    """Remove every picture numbered from ``first`` on, without a denial; returns how many.
+
+    After a doubt about age nothing that a run added stays, not even a digest that would keep it
+    out.
+    """
+    manifest = index.manifest
+    with index.writing():
+        found = [manifest.image(i) for i in range(first, int(manifest.get("next")))]
+        rows = [row for row in found if row is not None]
+        _remove(index, rows, (), ())
+    return len(rows)
+
+
+def allow(index: Index, digests: Sequence[str]) -> None:
+    """Take denials back.
+
+    Raises:
+        IndexRefused: something named is no SHA-256.
+    """
+    for name in digests:
+        if not _is_digest(name):
+            raise IndexRefused(name, "is no SHA-256", "give 64 hexadecimal digits")
+    with index.writing(), index.manifest.change():
+        for name in digests:
+            index.manifest.allow(bytes.fromhex(name))
 
 
 def compact(index: Index) -> int:
