@@ -1,25 +1,45 @@
-"""Shared fixtures, and a guard: nothing under test opens a connection."""
+"""Shared fixtures, and a guard: nothing under test opens a connection to another machine."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 GUARD = Path(__file__).parent / "guard"
 
 
-@pytest.fixture(autouse=True)
-def _no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise AssertionError(f"a test tried to open a connection: {args}")
+HERE = ("127.0.0.1", "::1", "localhost")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+@pytest.fixture(scope="module")
+def loopback() -> Iterator[None]:
+    """For modules that start a server on this machine: connections to it, and to it alone."""
+    os.environ["WHOLECLOTH_TEST_LOOPBACK"] = "1"
+    yield
+    del os.environ["WHOLECLOTH_TEST_LOOPBACK"]
+
+
+@pytest.fixture(autouse=True)
+def _no_connections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = "loopback" in request.fixturenames
+
+    def guarded(real: Callable[..., Any], at: int) -> Callable[..., Any]:
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            host = args[at][0] if isinstance(args[at], tuple) else args[at]
+            if not (local and host in HERE):
+                raise AssertionError(f"a test tried to open a connection: {args}")
+            return real(*args, **kwargs)
+
+        return checked
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, guarded(getattr(socket.socket, name), 1))
+    monkeypatch.setattr(socket, "getaddrinfo", guarded(socket.getaddrinfo, 0))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -163,8 +163,11 @@ class _Run:
         if not (self._waiting or self._places or self._left):
             return
         manifest, waiting = self._index.manifest, list(self._waiting.values())
+        # Numbers are given away before they are used: what a killed run has left in a cluster under
+        # its numbers must not meet the pictures of the next one.
         with manifest.change():
             ids = manifest.next_ids(len(waiting))
+        with manifest.change():
             kept = [
                 Kept(id_, t.first, t.detail, t.pdq) for id_, t in zip(ids, waiting, strict=True)
             ]

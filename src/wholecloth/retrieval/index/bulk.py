@@ -33,6 +33,9 @@ from wholecloth.retrieval.vocabulary import Coded, Encoder
 AT_ONCE = 16
 """Files per task: long enough that handing over costs nothing, short enough to lose little."""
 
+_ONE = threading.Lock()
+"""Executors may run several threads in a process; its decode worker serves one."""
+
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -70,7 +73,8 @@ class Left:
 
 def take(paths: Sequence[str], how: How) -> list[Taken | Left]:
     """What an index keeps of each file; a bad one is named and the rest goes on."""
-    return [_one(path, how) for path in paths]
+    with _ONE:
+        return [_one(path, how) for path in paths]
 
 
 def coded(pixels: RGB, encoder: Encoder, *, detail: bool = True) -> tuple[Coded, Coded | None]:

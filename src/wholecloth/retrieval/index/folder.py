@@ -19,7 +19,7 @@ from wholecloth.intake.pdq import dihedral
 from wholecloth.model.media import RGB, Mask
 from wholecloth.retrieval import score, selection, vocabulary
 from wholecloth.retrieval.features import MIRROR
-from wholecloth.retrieval.index import formats
+from wholecloth.retrieval.index import formats, stores
 from wholecloth.retrieval.index import keys as sealing
 from wholecloth.retrieval.index.keys import Keys
 from wholecloth.retrieval.index.local import LocalSegments
@@ -50,6 +50,8 @@ class About:
     per_hour: int
     """Questions an asker has an hour; 0: no limit."""
     encrypted: bool
+    postings: str = ""
+    """Address of the cluster that holds them; empty: they lie in the folder."""
 
     def line(self) -> str:
         """One line for people."""
@@ -73,7 +75,8 @@ class Index:
         self.keys = keys
         self.manifest = manifest
         self.segments = LocalSegments(folder, manifest, keys)
-        self.postings: Postings = self.segments
+        self.cluster = stores.cluster_of(manifest)
+        self.postings: Postings = self.cluster or self.segments
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -93,6 +96,7 @@ class Index:
         per_hour: int = 0,
         vault: Path | None = None,
         like: Index | None = None,
+        postings: str = "",
     ) -> Index:
         """Make an empty index.
 
@@ -104,9 +108,12 @@ class Index:
             per_hour: how many questions each may ask an hour; 0 = no limit.
             vault: file of the vault key; segments are encrypted with it.  Made if missing.
             like: another index whose secret this one shares, so that the two can be merged.
+            postings: ``clickhouse://user@host:port/database`` to keep them there; by default they
+                lie in the folder.  The password is in the environment.
 
         Raises:
-            IndexRefused: owner or purpose is missing, or there is something in the folder.
+            IndexRefused: owner or purpose is missing, there is something in the folder, or the
+                cluster cannot be used.
         """
         for name, value in (("owner", owner), ("purpose", purpose)):
             if not value.strip():
@@ -114,21 +121,26 @@ class Index:
                 raise IndexRefused(str(folder), reason, f"give --{name}")
         folder = folder.absolute()
         _check_new(folder)
+        id_ = secrets.token_hex(4)
+        if postings:
+            # First, so that a wrong address leaves nothing behind that a second try trips over.
+            stores.prepare(postings, id_, encrypted=vault is not None)
         atomic.make_folder(folder, mode=0o700)
         about = {
             "format": formats.FORMAT,
             "method": METHOD,
-            "id": secrets.token_hex(4),
+            "id": id_,
             "owner": owner.strip(),
             "purpose": purpose.strip(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "may_ask": sorted(set(may_ask)),
             "per_hour": per_hour,
+            "postings": postings,
         }
         with atomic.locked(folder):
             _check_new(folder)
             atomic.remove(folder / sealing.KEY)
-            keys = sealing.make(folder, vault, like.keys if like else None)
+            keys = sealing.make(folder, vault, None if like is None else like.keys)
             manifest = Manifest.create(folder, keys.derived("manifest"), about)
             manifest.flush()
         return cls(folder, keys, manifest)
@@ -157,6 +169,8 @@ class Index:
 
     def close(self) -> None:
         """Let go."""
+        if self.cluster is not None:
+            self.cluster.close()
         self.manifest.close()
 
     def __enter__(self) -> Index:
@@ -207,6 +221,7 @@ class Index:
             tuple(get("may_ask") or ()),
             int(get("per_hour") or 0),
             self.keys.vault is not None,
+            get("postings") or "",
         )
 
     def sha256_of(self, image: int) -> str:

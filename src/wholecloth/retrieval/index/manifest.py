@@ -242,6 +242,13 @@ class Manifest:
         """Of one segment."""
         return [ImageRow(*row) for row in self._rows("images", "segment = ?", segment)]
 
+    def ids(self, start: int, end: int) -> list[int]:
+        """Numbers there are, start ≤ number < end, ascending."""
+        rows = self.database.execute(
+            "SELECT id FROM images WHERE id >= ? AND id < ? ORDER BY id", (start, end)
+        )
+        return [int(row[0]) for row in rows]
+
     def pictures(self) -> int:
         """How many there are."""
         return int(self._asked("SELECT COUNT(*) FROM images")[0][0])

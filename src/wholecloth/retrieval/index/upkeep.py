@@ -10,7 +10,8 @@ from typing import Any
 
 from wholecloth.errors import IndexRefused, OutputRefused
 from wholecloth.intake.decode import Progress
-from wholecloth.retrieval.index import remnants
+from wholecloth.retrieval.clickhouse import ClickHouse
+from wholecloth.retrieval.index import remnants, stores
 from wholecloth.retrieval.index.folder import METHOD, Index
 from wholecloth.retrieval.index.manifest import ImageRow, Manifest
 from wholecloth.retrieval.index.segment import MOST, TIERS
@@ -41,6 +42,7 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
     Raises:
         OutputRefused: the index cannot be written, or a reader holds the manifest's log open, so
             that it is not certain that nothing stays; run it again then.
+        VerificationFailed: a cluster still holds bytes of them after a minute; run it again then.
     """
     manifest = index.manifest
     with index.writing():
@@ -62,16 +64,23 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
 
 
 def _remove(
-    index: Index, rows: Sequence[ImageRow], refused: Sequence[str], deny: Iterable[bytes]
+    index: Index,
+    rows: Sequence[ImageRow],
+    refused: Sequence[str],
+    deny: Iterable[bytes],
+    also: Iterable[int] = (),
 ) -> None:
-    """Take pictures and refusals out, until nothing of them is in any file; inside ``writing``."""
+    """Take pictures and refusals out, until nothing of them is anywhere; inside ``writing``.
+
+    ``also``: numbers of pictures that have no row, whose postings may be there all the same.
+    """
     manifest = index.manifest
     stopped = manifest.interrupted
     paths = {*refused, *(path for row in rows for path in manifest.places_of(row.id))}
     before = {s.number: s.key for s in manifest.segments()}
     with manifest.change():
         manifest.erasing()
-        index.postings.erase([row.id for row in rows])
+        index.postings.erase(sorted({*also, *(row.id for row in rows)}))
         for row in rows:
             manifest.forget(row.id)
         for path in refused:
@@ -82,6 +91,8 @@ def _remove(
         windows = _windows(manifest, rows, paths, keys)
     index.segments.settle()
     _flushed(index, None if stopped else windows)
+    if index.cluster is not None:
+        index.cluster.wait_erased()
 
 
 def _windows(
@@ -106,9 +117,10 @@ def withdraw(index: Index, first: int) -> int:
     """
     manifest = index.manifest
     with index.writing():
-        found = [manifest.image(i) for i in range(first, int(manifest.get("next")))]
-        rows = [row for row in found if row is not None]
-        _remove(index, rows, (), ())
+        given = range(first, int(manifest.get("next")))
+        rows = [row for i in given if (row := manifest.image(i)) is not None]
+        # Also what no row names: a cluster may have it already.
+        _remove(index, rows, (), (), also=given)
     return len(rows)
 
 
@@ -127,13 +139,18 @@ def allow(index: Index, digests: Sequence[str]) -> None:
 
 
 def compact(index: Index) -> int:
-    """Join segments and give space back; returns how many were joined."""
+    """Join segments and give space back; returns how many were joined.
+
+    In a cluster, joining is the servers' own business; what a killed writer left there is removed.
+    """
     with index.writing():
         with index.manifest.change():
             joined = index.segments.join(everything=True)
         index.segments.settle()
         index.manifest.vacuum()
         _flushed(index, ())
+        if index.cluster is not None:
+            stores.sweep(index.cluster, index.manifest)
     return joined
 
 
@@ -144,8 +161,13 @@ def merge(index: Index, other: Index, progress: Progress = lambda *_: None) -> i
     here from now on; what this one holds of that stays.  The other is not changed.
 
     Raises:
-        IndexRefused: they have different secrets, so that their words cannot be compared.
+        IndexRefused: they have different secrets, so that their words cannot be compared, or the
+            other one's postings lie in a cluster.
     """
+    if other.cluster is not None:
+        reason = "keeps its postings in a cluster, where they cannot be read picture by picture"
+        remedy = "merge this one into it, or add its photographs again"
+        raise IndexRefused(str(other.folder), reason, remedy)
     if index.keys.master != other.keys.master:
         reason = "has another secret: its words cannot be compared with this index's"
         remedy = "add its photographs again, or make shards with `index create --like`"
@@ -183,8 +205,9 @@ def _merged(index: Index, other: Index, batch: Sequence[Kept]) -> int:
             new.append((kept, row))
     if not new:
         return 0
-    with manifest.change():
+    with manifest.change():  # given away before they are used, as in adding
         ids = manifest.next_ids(len(new))
+    with manifest.change():
         renumbered = [Kept(i, k.first, k.detail, k.pdq) for i, (k, _) in zip(ids, new, strict=True)]
         number = index.postings.add(renumbered)
         for i, (_, row) in zip(ids, new, strict=True):
@@ -194,10 +217,47 @@ def _merged(index: Index, other: Index, batch: Sequence[Kept]) -> int:
     return len(new)
 
 
+def move(index: Index, postings: str, *, lost: bool = False) -> None:
+    """Say that an index's postings lie at another address: a shard more, or servers that moved.
+
+    The index must be opened anew afterwards.
+
+    Args:
+        index: opened for writing.
+        postings: the new address.
+        lost: a shard is gone for good: the old address is not asked what it holds.
+
+    Raises:
+        IndexRefused: they lie in its folder, a shard cannot be used, or one that holds pictures is
+            left out.
+    """
+    with index.writing():
+        stores.move(_cluster(index), index.manifest, postings, lost=lost)
+
+
+def forget_missing(index: Index) -> int:
+    """Forget pictures whose postings were lost with a shard, so that ``add`` takes them again.
+
+    Returns how many.
+    """
+    with index.writing():
+        return stores.forget_missing(_cluster(index), index.manifest)
+
+
+def _cluster(index: Index) -> ClickHouse:
+    if index.cluster is None:
+        reason = "keeps its postings in its folder"
+        remedy = "make an index with --postings and merge this one into it"
+        raise IndexRefused(str(index.folder), reason, remedy)
+    return index.cluster
+
+
 def damage(index: Index) -> Iterator[str]:
     """Everything that does not hold, in words; nothing where all does."""
     yield from index.manifest.damage()
     yield from index.segments.damage()
+    if index.cluster is not None:
+        yield from stores.damage(index.cluster, index.manifest)
 
 
 def stats(index: Index) -> dict[str, Any]:
@@ -218,6 +278,7 @@ def stats(index: Index) -> dict[str, Any]:
             "bytes_per_picture": round(size / with_it, 1) if with_it else 0,
         }
     size = sum(p.stat().st_size for p in index.folder.iterdir() if p.is_file())
+    held = stores.stats(index.cluster) if index.cluster is not None else None
     return {
         "about": asdict(index.about),
         "method": METHOD,
@@ -226,7 +287,8 @@ def stats(index: Index) -> dict[str, Any]:
         "refused": counts["refused"],
         "denied": counts["denied"],
         "segments": len(rows),
-        "tiers": tiers,
+        "tiers": tiers if held is None else held["tiers"],
+        "shards": [] if held is None else held["shards"],
         "bytes": size,
         "manifest_bytes": size - sum(r.size for r in rows),
     }
