@@ -119,7 +119,12 @@ def candidates_of(tops: Sequence[Path], have_findings: bool) -> Collected:
 
 
 def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, path.open("rb"))
+    """A pipe put in the file's place since it was looked at must not hold the run up."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a regular file any more")
+    return cast(BinaryIO, os.fdopen(handle, "rb"))
 
 
 def walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
@@ -135,28 +140,37 @@ def walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
     while pending:
         folder = pending.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda e: e.name)
+            names, folders = _entries(folder)
         except OSError as error:
             reason = f"folder cannot be read ({error.strerror or error})"
             skipped.append(Skipped(str(folder), reason, "unread"))
             continue
-        if folder.name.endswith(".wholecloth") and any(e.name == "record.json" for e in entries):
+        if folder.name.endswith(".wholecloth") and "record.json" in names:
             skipped.append(Skipped(str(folder), "an earlier result of wholecloth", "own_output"))
             continue
+        for name in names:
+            yield folder / name, str(folder / name)
         subfolders = []
-        for entry in entries:
-            path = folder / entry.name
-            if _is_folder(entry):
-                real = os.path.realpath(path)
-                if real in visited:
-                    reason = "a link back to a folder already read (loop)"
-                    skipped.append(Skipped(str(path), reason, "duplicate"))
-                else:
-                    visited.add(real)
-                    subfolders.append(path)
+        for name in folders:
+            path = folder / name
+            real = os.path.realpath(path)
+            if real in visited:
+                reason = "a link back to a folder already read (loop)"
+                skipped.append(Skipped(str(path), reason, "duplicate"))
             else:
-                yield path, str(path)
+                visited.add(real)
+                subfolders.append(path)
         pending.extend(reversed(subfolders))
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str]]:
+    """Names of files and of folders, in order; no more than names, for a million of them."""
+    names: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (folders if _is_folder(entry) else names).append(entry.name)
+    return sorted(names), sorted(folders)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

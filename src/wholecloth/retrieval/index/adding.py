@@ -21,6 +21,8 @@ _PICTURES, _SECONDS = 1000, 60.0
 """A segment is written after so many pictures, or so long: that much a kill can lose."""
 _POSTINGS = 6_000_000
 """… or so many postings, some 120 MB held in memory."""
+_OTHERS = 20_000
+"""… or so many files that gave no new picture."""
 _FEW = 2 * bulk.AT_ONCE
 """So few files are not worth starting processes for."""
 
@@ -153,7 +155,8 @@ class _Run:
 
     def flush(self, *, sparing: bool = False) -> None:
         """Write what waits as one segment, in one transaction; ``sparing``: only if enough does."""
-        large = len(self._waiting) >= _PICTURES or self._postings >= _POSTINGS
+        others = len(self._places) + len(self._left)
+        large = len(self._waiting) >= _PICTURES or self._postings >= _POSTINGS or others >= _OTHERS
         if sparing and not (large or time.monotonic() - self._since > _SECONDS):
             return
         self._since = time.monotonic()

@@ -131,16 +131,25 @@ def _encoder(secret: bytes) -> Encoder:
 
 
 def processes(count: int) -> Executor:
-    """Local processes; Ctrl-C is for their parent to act on."""
+    """Local processes; Ctrl-C is for their parent to act on, and they end when it does."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(count, mp_context=context, initializer=_deaf)
+    return ProcessPoolExecutor(count, mp_context=context, initializer=_child)
 
 
-def _deaf() -> None:
+def _child() -> None:
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # They hold both ends of the pipe they wait at, and would not notice that their parent is gone.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def spread(

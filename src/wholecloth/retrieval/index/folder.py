@@ -6,20 +6,21 @@ import hmac
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from wholecloth import atomic
-from wholecloth.errors import IndexDamaged, IndexRefused, OutputRefused
+from wholecloth.errors import IndexRefused, OutputRefused, WholeclothError
 from wholecloth.intake.pdq import dihedral
 from wholecloth.model.media import RGB, Mask
 from wholecloth.retrieval import score, selection, vocabulary
 from wholecloth.retrieval.features import MIRROR
+from wholecloth.retrieval.index import formats, stores
 from wholecloth.retrieval.index import keys as sealing
-from wholecloth.retrieval.index import stores
 from wholecloth.retrieval.index.keys import Keys
 from wholecloth.retrieval.index.local import LocalSegments
 from wholecloth.retrieval.index.manifest import NAME, Manifest
@@ -27,7 +28,6 @@ from wholecloth.retrieval.postings import Postings, TierName, rank
 from wholecloth.retrieval.selection import ASKED, ASKED_DETAIL, Tier, descriptors
 from wholecloth.retrieval.vocabulary import Encoder
 
-FORMAT = 1
 METHOD = f"{selection.VERSION} {vocabulary.VOCABULARY} {score.VERSION}"
 """Postings made by another method cannot be compared with ours."""
 PDQ_NEAR = 31
@@ -77,7 +77,11 @@ class Index:
         self.segments = LocalSegments(folder, manifest, keys)
         self.cluster = stores.cluster_of(manifest)
         self.postings: Postings = self.cluster or self.segments
-        self.encoder = Encoder(keys.derived("words"))
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Codes descriptors; some 0.1 s, which erasing and checking need not wait for."""
+        return Encoder(self.keys.derived("words"))
 
     # -- opening -------------------------------------------------------------------------
 
@@ -115,16 +119,15 @@ class Index:
             if not value.strip():
                 reason = "an index needs an owner and a stated lawful purpose"
                 raise IndexRefused(str(folder), reason, f"give --{name}")
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise IndexRefused(str(folder), "is not empty", "give a new folder")
+        folder = folder.absolute()
+        _check_new(folder)
         id_ = secrets.token_hex(4)
         if postings:
             # First, so that a wrong address leaves nothing behind that a second try trips over.
             stores.prepare(postings, id_, encrypted=vault is not None)
-        folder = folder.absolute()
         atomic.make_folder(folder, mode=0o700)
         about = {
-            "format": FORMAT,
+            "format": formats.FORMAT,
             "method": METHOD,
             "id": id_,
             "owner": owner.strip(),
@@ -134,9 +137,12 @@ class Index:
             "per_hour": per_hour,
             "postings": postings,
         }
-        keys = sealing.make(folder, vault, None if like is None else like.keys)
-        manifest = Manifest.create(folder, keys.derived("manifest"), about)
-        manifest.flush()
+        with atomic.locked(folder):
+            _check_new(folder)
+            atomic.remove(folder / sealing.KEY)
+            keys = sealing.make(folder, vault, None if like is None else like.keys)
+            manifest = Manifest.create(folder, keys.derived("manifest"), about)
+            manifest.flush()
         return cls(folder, keys, manifest)
 
     @classmethod
@@ -154,6 +160,7 @@ class Index:
         keys = sealing.read(folder, vault)
         manifest = Manifest(folder, keys.derived("manifest"), writing=writing)
         try:
+            formats.current(manifest, folder, writing=writing)
             _check(manifest, folder)
         except BaseException:
             manifest.close()
@@ -182,9 +189,23 @@ class Index:
         if not os.access(self.folder, os.W_OK):
             remedy = "open it where it can be written, or ask its owner"
             raise OutputRefused(str(self.folder), "is read-only", remedy)
-        with atomic.locked(self.folder):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(atomic.locked(self.folder))
+            except OutputRefused as error:
+                reason = "another process is writing to it"
+                remedy = "wait until it is done; searching goes on meanwhile"
+                raise OutputRefused(str(self.folder), reason, remedy) from error
             self.segments.tidy()
-            yield
+            if self.manifest.interrupted:
+                self.manifest.flush()
+            try:
+                yield
+            except BaseException:
+                self.segments.forgotten()
+                with suppress(WholeclothError):
+                    self.segments.tidy()
+                raise
 
     # -- facts ---------------------------------------------------------------------------
 
@@ -251,14 +272,20 @@ class Index:
         return self.manifest.image(image) is not None
 
 
+def _check_new(folder: Path) -> None:
+    """Raises where there is something in a folder besides what a stopped ``create`` left.
+
+    Without a manifest and segments a key opens nothing.
+    """
+    there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    left = [n for n in there if n == sealing.KEY or n.startswith(atomic.TEMPORARY)]
+    if (folder.exists() and not folder.is_dir()) or there != left:
+        raise IndexRefused(str(folder), "is not empty", "give a new folder")
+
+
 def _check(manifest: Manifest, folder: Path) -> None:
     """Raises where this version cannot read an index, or must not."""
-    found: dict[str, Any] = {k: manifest.get(k) for k in ("format", "method", "owner", "purpose")}
-    if not isinstance(found["format"], int):
-        raise IndexDamaged(str(folder), "its manifest states no format", "restore it from a copy")
-    if found["format"] > FORMAT:
-        reason = f"is of format {found['format']}; this version reads up to {FORMAT}"
-        raise IndexRefused(str(folder), reason, "use the version of wholecloth that wrote it")
+    found: dict[str, Any] = {k: manifest.get(k) for k in ("method", "owner", "purpose")}
     if found["method"] != METHOD:
         reason = f"was made by another method ({found['method']}; this version uses {METHOD})"
         raise IndexRefused(str(folder), reason, "make a new index and add the photographs again")

@@ -10,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wholecloth import atomic
-from wholecloth.errors import IndexDamaged
+from wholecloth.errors import IndexDamaged, OutputRefused, WholeclothError
 from wholecloth.retrieval.index import segment as files
 from wholecloth.retrieval.index.keys import Keys, seal, unseal
 from wholecloth.retrieval.index.manifest import Manifest, SegmentRow
@@ -49,14 +49,15 @@ class LocalSegments:
         self._manifest = manifest
         self._keys = keys
         self._open: dict[int, _Open] = {}
-        self._stale: list[int] = []
         self._version: object = None
 
     # -- asking --------------------------------------------------------------------------
 
     def pictures(self, tier: TierName) -> int:
         """How many have this tier."""
-        return sum(int((o.segment.tier(tier).features > 0).sum()) for o in self._current())
+        return sum(
+            int(np.count_nonzero(part.segment.tier(tier).features)) for part in self._current()
+        )
 
     def frequency(self, words: NDArray[np.uint16], tier: TierName) -> NDArray[np.int64]:
         """Postings per word."""
@@ -100,7 +101,9 @@ class LocalSegments:
     def kept(self) -> Iterator[Kept]:
         """Everything, segment by segment."""
         for part in self._current():
-            yield from part.segment.kept()
+            with _named(name_of(part.row.number)):
+                kept = part.segment.kept()
+            yield from kept
 
     # -- changing; inside a transaction of the manifest ----------------------------------
 
@@ -110,11 +113,13 @@ class LocalSegments:
 
     def erase(self, images: Sequence[int]) -> None:
         """Rewrite the segments that hold these; the old files go with ``settle``."""
-        wanted = set(images)
+        wanted = np.array(sorted(images), np.uint32)
         for part in self._current():
-            mine = wanted.intersection(int(i) for i in part.segment.images)
+            mine = np.intersect1d(part.segment.images, wanted).tolist()
             if mine:
-                self._replace([part], files.without(part.segment, sorted(mine)), mine)
+                with _named(name_of(part.row.number)):
+                    smaller = files.without(part.segment, mine)
+                self._replace([part], smaller, set(mine))
 
     def join(self, *, everything: bool = False) -> int:
         """Join small segments, or all that fit together; returns how many there were."""
@@ -126,25 +131,34 @@ class LocalSegments:
         joined = 0
         for group in _groups(parts):
             if len(group) > 1:
-                self._replace(group, files.joined([p.segment for p in group]), set())
+                names = ", ".join(name_of(p.row.number) for p in group)
+                with _named(names):
+                    whole = files.joined([p.segment for p in group])
+                self._replace(group, whole, set())
                 joined += len(group)
         return joined
 
     def settle(self) -> None:
         """Remove what the last transaction no longer names."""
-        while self._stale:
-            atomic.remove(self.folder / name_of(self._stale[-1]))
-            self._open.pop(self._stale.pop(), None)
         self._version = None
+        self.tidy()
 
     def tidy(self) -> list[str]:
         """Remove files that no manifest row names, left by a killed writer; only when writing."""
-        named = {name_of(row.number) for row in self._manifest.segments()}
-        left = [p.name for p in self.files() if p.name not in named]
-        left += [p.name for p in self.folder.glob(atomic.TEMPORARY + "*")]
+        left = self.left()
         for name in left:
             atomic.remove(self.folder / name)
         return left
+
+    def forgotten(self) -> None:
+        """A transaction was taken back: look at the manifest again."""
+        self._version = None
+
+    def left(self) -> list[str]:
+        """Files of ours that no manifest row names."""
+        named = {name_of(row.number) for row in self._manifest.segments()}
+        found = [p.name for p in self.files() if p.name not in named]
+        return found + sorted(p.name for p in self.folder.glob(atomic.TEMPORARY + "*"))
 
     # -- checking ------------------------------------------------------------------------
 
@@ -154,29 +168,49 @@ class LocalSegments:
 
     def damage(self) -> Iterator[str]:
         """What does not hold, in words."""
-        rows = {name_of(row.number): row for row in self._manifest.segments()}
-        for path in self.files():
-            if path.name not in rows:
-                yield f"{path.name}: left by a stopped writer; the next one removes it"
-        for name, row in rows.items():
+        try:
+            rows = self._manifest.segments()
+            for name in self._left_behind():
+                yield f"{name}: left by a stopped writer; the next one removes it"
+        except WholeclothError as error:
+            yield f"{error.item}: {error.reason}"
+            return
+        for row in rows:
             try:
-                body = (self.folder / name).read_bytes()
-            except OSError as error:
-                yield f"{name}: cannot be read ({error.strerror or error})"
-                continue
-            if hashlib.sha256(body).digest() != row.sha256:
-                yield f"{name}: was changed: its digest does not fit"
-                continue
+                line = self._line(row)
+                if line is not None and row in self._manifest.segments():
+                    yield f"{name_of(row.number)}: {line}"
+            except WholeclothError as error:
+                yield f"{name_of(row.number)}: {error.reason}"
+
+    def _line(self, row: SegmentRow) -> str | None:
+        """What does not hold of one segment; also where it was replaced meanwhile."""
+        try:
+            with (self.folder / name_of(row.number)).open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").digest()
+            if digest != row.sha256:
+                return "was changed: its digest does not fit"
             listed = {i.id for i in self._manifest.images_in(row.number)}
             held = {int(i) for i in self._read(row).images}
-            if listed != held:
-                yield f"{name}: its pictures are not those of the manifest"
+        except OSError as error:
+            return f"cannot be read ({error.strerror or error})"
+        return None if listed == held else "its pictures are not those of the manifest"
+
+    def _left_behind(self) -> list[str]:
+        """What no row names, unless a writer is at work, whose next step is to name it."""
+        if not self.left():
+            return []
+        try:
+            with atomic.locked(self.folder):
+                return self.left()
+        except (OutputRefused, OSError):
+            return []
 
     # -- inside --------------------------------------------------------------------------
 
     def _current(self) -> list[_Open]:
         """Segments as the manifest names them now."""
-        (version,) = self._manifest.database.execute("PRAGMA data_version").fetchone()
+        version = self._manifest.version()
         if version != self._version or self._version is None:
             for _ in range(_TRIES - 1):
                 try:
@@ -202,12 +236,20 @@ class LocalSegments:
             raise IndexDamaged(str(error.filename), "is missing", _REMEDY) from error
 
     def _read(self, row: SegmentRow) -> Segment:
+        """Raises ``FileNotFoundError`` where it was replaced since its row was read."""
         name = name_of(row.number)
         path = self.folder / name
-        if row.key is None:
-            return files.opened(np.memmap(path, np.uint8, "r"), name)
-        key = self._keys.segment_key(row.key)
-        plain = unseal(key, path.read_bytes(), name.encode(), str(path))
+        try:
+            if path.stat().st_size != row.size:
+                raise IndexDamaged(name, "is cut off or has bytes too many", _REMEDY)
+            if row.key is None:
+                return files.opened(np.memmap(path, np.uint8, "r"), name)
+            body = path.read_bytes()
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError) as error:
+            raise IndexDamaged(name, f"cannot be read ({error})", _REMEDY) from error
+        plain = unseal(self._keys.segment_key(row.key), body, name.encode(), str(path))
         return files.opened(np.frombuffer(plain, np.uint8), name)
 
     def _written(self, segment: Segment) -> int:
@@ -229,11 +271,8 @@ class LocalSegments:
     def _replace(self, old: Sequence[_Open], new: Segment, gone: set[int]) -> None:
         number = self._written(new) if len(new.images) else 0
         for part in old:
-            for row in self._manifest.images_in(part.row.number):
-                if row.id not in gone:
-                    self._manifest.put_image(replace(row, segment=number))
+            self._manifest.move(part.row.number, number, gone)
             self._manifest.drop_segment(part.row.number)
-            self._stale.append(part.row.number)
 
 
 def name_of(number: int) -> str:
@@ -251,7 +290,7 @@ class _named:  # noqa: N801 - reads as a statement
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, IndexError | ValueError):
+        if isinstance(error, IndexError | ValueError | MemoryError):
             raise IndexDamaged(self.name, "is damaged", _REMEDY) from error
 
 

@@ -142,7 +142,10 @@ def _bounds(
     at = np.searchsorted(part.words, words).clip(0, len(part.words) - 1)
     there = part.words[at] == words
     start = part.starts[at].astype(np.int64)
-    return start, np.where(there, part.starts[at + 1].astype(np.int64), start)
+    end = np.where(there, part.starts[at + 1].astype(np.int64), start)
+    if (end < start).any() or (end > len(part.rows)).any():
+        raise ValueError("postings of a word start or end where there are none")
+    return start, end
 
 
 def _summed(keys: NDArray[np.int64], votes: NDArray[np.int64], pictures: int) -> NDArray[np.int64]:
@@ -188,9 +191,8 @@ def _arrays(kept: Sequence[Kept], name: TierName) -> TierArrays:
     counts = np.array([0 if c is None else len(c) for c in coded], np.int64)
     some = [c for c in coded if c is not None and len(c)]
     if not some:
-        return _laid(
-            counts, np.zeros(0, np.uint16), np.zeros(0, np.uint16), np.zeros((0, 2), np.uint64)
-        )
+        none = np.zeros(0, np.uint16)
+        return _laid(counts, none, none, np.zeros((0, 2), np.uint64))
     rows = np.repeat(np.arange(len(kept), dtype=np.uint16), counts)
     words = np.concatenate([c.words for c in some])
     return _laid(counts, words, rows, np.concatenate([c.signatures for c in some]))
@@ -202,12 +204,14 @@ def _laid(
     rows: NDArray[np.uint16],
     signatures: NDArray[np.uint64],
 ) -> TierArrays:
-    """Sort postings by word, then picture."""
-    order = np.argsort(words, kind="stable")
-    distinct, starts = np.unique(words[order], return_index=True)
+    """Sort postings by word, then picture: the same pictures give the same file."""
+    # A stable sort takes one pass where they lie so already, as after leaving a picture out.
+    order = np.argsort(words.astype(np.uint32) << 16 | rows, kind="stable")
+    words = words[order]
+    starts = np.flatnonzero(np.diff(words.astype(np.int32), prepend=-1))
     return TierArrays(
         counts.astype(np.uint16),
-        distinct,
+        words[starts],
         np.append(starts, len(words)).astype(np.uint32),
         rows[order],
         np.ascontiguousarray(signatures[order, 0]),
@@ -257,21 +261,44 @@ def encoded(segment: Segment) -> bytes:
     for name in TIERS:
         part = segment.tier(name)
         arrays |= {f"{name}_{k}": getattr(part, k) for k in TierArrays.__slots__}
-    listed, bodies, offset = {}, [], 0
-    for key, array in arrays.items():
-        body = np.ascontiguousarray(array, np.dtype(_TYPES[key])).tobytes()
-        listed[key] = [offset, array.size]
-        padded = body + bytes(-len(body) % _ALIGN)
-        bodies.append(padded)
-        offset += len(padded)
-    header = json.dumps({"format": FORMAT, "arrays": listed, "bytes": offset}).encode()
+    bodies = []
+    for key, kind in _TYPES.items():
+        body = np.ascontiguousarray(arrays[key], np.dtype(kind)).tobytes()
+        bodies.append(body + bytes(-len(body) % _ALIGN))
+    listed = _listed({key: array.size for key, array in arrays.items()})
+    size = sum(map(len, bodies))
+    header = json.dumps({"format": FORMAT, "arrays": listed, "bytes": size}).encode()
     start = len(MAGIC) + 4 + len(header)
     header += b" " * (-start % _ALIGN)
     return MAGIC + struct.pack("<I", len(header)) + header + b"".join(bodies)
 
 
+def _listed(counts: dict[str, int]) -> dict[str, list[int]]:
+    """Offset and length of every array, as they lie one after the other."""
+    listed, offset = {}, 0
+    for key, kind in _TYPES.items():
+        listed[key] = [offset, counts[key]]
+        size = counts[key] * np.dtype(kind).itemsize
+        offset += size + -size % _ALIGN
+    return listed
+
+
+def _fits(counts: dict[str, int]) -> bool:
+    """Whether arrays of these lengths can belong together."""
+    pictures = counts["images"]
+    return counts["pdq"] == 32 * pictures and all(
+        counts[f"{tier}_features"] == pictures
+        and counts[f"{tier}_starts"] == counts[f"{tier}_words"] + 1
+        and counts[f"{tier}_rows"] == counts[f"{tier}_low"] == counts[f"{tier}_high"]
+        for tier in TIERS
+    )
+
+
 def opened(buffer: NDArray[np.uint8], name: str) -> Segment:
     """Arrays over a file's bytes, mapped or in memory; nothing is copied.
+
+    That arrays fit together is checked; what is in them is not read, which would cost every
+    opening a pass over the file: digests are ``damage``'s business.
 
     Raises:
         IndexDamaged: not a segment, cut off, or of another format.
@@ -289,6 +316,9 @@ def opened(buffer: NDArray[np.uint8], name: str) -> Segment:
         body = buffer[start:]
         if len(body) != header["bytes"]:
             raise IndexDamaged(name, "is cut off or has bytes too many", _REMEDY)
+        counts = {key: count for key, (_, count) in header["arrays"].items()}
+        if header["arrays"] != _listed(counts) or not _fits(counts):
+            raise IndexDamaged(name, "has a header that does not fit itself", _REMEDY)
         arrays = {}
         for key, (offset, count) in header["arrays"].items():
             kind = np.dtype(_TYPES[key])

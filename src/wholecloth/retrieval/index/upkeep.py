@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 from wholecloth.errors import IndexRefused, OutputRefused
 from wholecloth.intake.decode import Progress
 from wholecloth.retrieval.clickhouse import ClickHouse
-from wholecloth.retrieval.index import stores
+from wholecloth.retrieval.index import remnants, stores
 from wholecloth.retrieval.index.folder import METHOD, Index
-from wholecloth.retrieval.index.manifest import ImageRow
+from wholecloth.retrieval.index.manifest import ImageRow, Manifest
 from wholecloth.retrieval.index.segment import MOST, TIERS
 from wholecloth.retrieval.postings import Kept
 
 _HEX = 64
+_POSTINGS = 6_000_000
+"""Written at once when merging; some 120 MB held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +47,66 @@ def erase(index: Index, named: Sequence[str]) -> Erased:
     manifest = index.manifest
     with index.writing():
         rows: dict[int, ImageRow] = {}
-        missing, digests = [], []
+        missing, digests, refused = [], [], []
         for name in named:
             found = _named(index, name)
             rows |= {row.id: row for row in found}
             if _is_digest(name):
                 digests.append(bytes.fromhex(name))
-            if not found:
+                refusals = []
+            else:
+                refusals = manifest.refused_at(os.path.abspath(name))
+            refused += refusals
+            if not found and not refusals:
                 missing.append(name)
-        with manifest.change():
-            index.postings.erase(sorted(rows))
-            for row in rows.values():
-                manifest.forget(row.id)
-            for sha256 in {*digests, *(r.sha256 for r in rows.values())}:
-                manifest.deny(sha256)
-        index.segments.settle()
-        _flushed(index)
-        if index.cluster is not None:
-            index.cluster.wait_erased()
+        _remove(index, list(rows.values()), refused, {*digests, *(r.sha256 for r in rows.values())})
     return Erased(len(rows), tuple(missing))
+
+
+def _remove(
+    index: Index,
+    rows: Sequence[ImageRow],
+    refused: Sequence[str],
+    deny: Iterable[bytes],
+    also: Iterable[int] = (),
+) -> None:
+    """Take pictures and refusals out, until nothing of them is anywhere; inside ``writing``.
+
+    ``also``: numbers of pictures that have no row, whose postings may be there all the same.
+    """
+    manifest = index.manifest
+    stopped = manifest.interrupted
+    paths = {*refused, *(path for row in rows for path in manifest.places_of(row.id))}
+    before = {s.number: s.key for s in manifest.segments()}
+    with manifest.change():
+        manifest.erasing()
+        index.postings.erase(sorted({*also, *(row.id for row in rows)}))
+        for row in rows:
+            manifest.forget(row.id)
+        for path in refused:
+            manifest.drop_refused(path)
+        for sha256 in deny:
+            manifest.deny(sha256)
+        keys = [before[n] for n in before.keys() - {s.number for s in manifest.segments()}]
+        windows = _windows(manifest, rows, paths, keys)
+    index.segments.settle()
+    _flushed(index, None if stopped else windows)
+    if index.cluster is not None:
+        index.cluster.wait_erased()
+
+
+def _windows(
+    manifest: Manifest, rows: Iterable[ImageRow], paths: Iterable[str], keys: Iterable[bytes | None]
+) -> set[bytes]:
+    """What to look for in the manifest's file, after its rows are gone."""
+    found: set[bytes] = set()
+    for row in rows:
+        found |= remnants.of_digest(row.sha256)
+    for path in paths:
+        found |= remnants.of_path(os.fsencode(path), manifest.neighbours(path))
+    for key in keys:
+        found |= remnants.of_digest(key) if key is not None else set()
+    return found
 
 
 def withdraw(index: Index, first: int) -> int:
@@ -75,16 +118,10 @@ def withdraw(index: Index, first: int) -> int:
     manifest = index.manifest
     with index.writing():
         given = range(first, int(manifest.get("next")))
-        ids = [i for i in given if manifest.image(i)]
-        with manifest.change():
-            index.postings.erase(given)  # also what no row names: a cluster may have it already
-            for image in ids:
-                manifest.forget(image)
-        index.segments.settle()
-        _flushed(index)
-        if index.cluster is not None:
-            index.cluster.wait_erased()
-    return len(ids)
+        rows = [row for i in given if (row := manifest.image(i)) is not None]
+        # Also what no row names: a cluster may have it already.
+        _remove(index, rows, (), (), also=given)
+    return len(rows)
 
 
 def allow(index: Index, digests: Sequence[str]) -> None:
@@ -111,7 +148,7 @@ def compact(index: Index) -> int:
             joined = index.segments.join(everything=True)
         index.segments.settle()
         index.manifest.vacuum()
-        _flushed(index)
+        _flushed(index, ())
         if index.cluster is not None:
             stores.sweep(index.cluster, index.manifest)
     return joined
@@ -120,7 +157,8 @@ def compact(index: Index) -> int:
 def merge(index: Index, other: Index, progress: Progress = lambda *_: None) -> int:
     """Add everything another index holds, without reading its photographs; returns how many.
 
-    What this one has, or has erased, is left out.  The other is not changed.
+    What this one has, or either has erased, is left out, and what the other has erased is denied
+    here from now on; what this one holds of that stays.  The other is not changed.
 
     Raises:
         IndexRefused: they have different secrets, so that their words cannot be compared, or the
@@ -136,19 +174,23 @@ def merge(index: Index, other: Index, progress: Progress = lambda *_: None) -> i
         raise IndexRefused(str(other.folder), reason, remedy)
     total, done = len(other), 0
     with index.writing():
+        with index.manifest.change():
+            index.manifest.deny_keyed(other.manifest.denials())
         batch: list[Kept] = []
+        postings = 0
         for seen, kept in enumerate(other.segments.kept(), 1):
             batch.append(kept)
-            if len(batch) >= MOST:
+            postings += len(kept.first) + (len(kept.detail) if kept.detail else 0)
+            if len(batch) >= MOST or postings >= _POSTINGS:
                 done += _merged(index, other, batch)
-                batch = []
+                batch, postings = [], 0
                 progress("merging", seen, total)
         done += _merged(index, other, batch)
         progress("merging", total, total)
         with index.manifest.change():
             index.segments.join()
         index.segments.settle()
-        _flushed(index)
+        index.manifest.flush()
     return done
 
 
@@ -268,8 +310,8 @@ def _is_digest(name: str) -> bool:
     return len(name) == _HEX and all(c in "0123456789abcdefABCDEF" for c in name)
 
 
-def _flushed(index: Index) -> None:
-    if not index.manifest.flush():
+def _flushed(index: Index, windows: Collection[bytes] | None) -> None:
+    if not index.manifest.flush(windows):
         reason = "another process holds the manifest's log open: bytes of it may stay there"
         remedy = "run the same again when no search is running"
         raise OutputRefused(str(index.folder), reason, remedy)
