@@ -92,6 +92,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shell("wholecloth examine published.jpg --among photos/ --out case-12/", top).returncode
         == 0
     )
+    kept = '--owner "desk 3" --purpose "finding originals"'
+    for line in (
+        f"wholecloth index create archive.index {kept}",
+        "wholecloth index add archive.index photos/",
+        f"wholecloth index create shard.index {kept} --like archive.index",
+        "wholecloth index add shard.index intake/",
+    ):
+        assert shell(line, top).returncode == 0, line
     return top
 
 
@@ -99,6 +107,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def work(prepared: Path, tmp_path: Path) -> Path:
     own = tmp_path / "work"
     shutil.copytree(prepared, own)
+    line = "wholecloth index add archive.index photos/"  # places are absolute
+    assert shell(line, own).returncode == 0
     return own
 
 

@@ -35,7 +35,7 @@ _MOST_SHOWN = 20
 @click.group(
     short_help="Find the original among very many photographs.",
     epilog=(
-        'Example:  wholecloth index create case-12.index --owner "Hotline NN" '
+        'Example:  wholecloth index create new.index --owner "Hotline NN" '
         '--purpose "finding originals of reported pictures"'
     ),
 )
@@ -54,7 +54,7 @@ def index() -> None:
 
 @index.command(
     epilog=(
-        'Example:  wholecloth index create case-12.index --owner "Hotline NN" '
+        'Example:  wholecloth index create new.index --owner "Hotline NN" '
         '--purpose "finding originals of reported pictures"'
     )
 )
@@ -123,7 +123,7 @@ def create(
         click.echo(words.plain(f"Made {about.line()}"))
 
 
-@index.command(epilog="Example:  wholecloth index add case-12.index photos/")
+@index.command(epilog="Example:  wholecloth index add archive.index photos/")
 @_folder
 @click.argument("paths", nargs=-1, type=options.PATH, metavar="PATH...")
 @click.option(
@@ -211,7 +211,7 @@ def add(
         click.echo(f"... and {len(unread) - _MOST_SHOWN} more; --json lists all")
 
 
-@index.command(epilog="Example:  wholecloth index find case-12.index published.jpg --json")
+@index.command(epilog="Example:  wholecloth index find archive.index published.jpg --json")
 @_folder
 @click.argument("files", nargs=-1, required=True, type=options.PATH, metavar="FILE...")
 @click.option(
@@ -285,7 +285,7 @@ def find(
         sys.exit(InputRefused.exit_code)
 
 
-@index.command(epilog="Example:  wholecloth index erase case-12.index photos/withdrawn.jpg")
+@index.command(epilog="Example:  wholecloth index erase archive.index photos/two.jpg")
 @_folder
 @click.argument("named", nargs=-1, required=True, metavar="PATH|SHA256...")
 @_vault
@@ -295,7 +295,8 @@ def erase(folder: Path, named: tuple[str, ...], vault: Path | None, as_json: boo
 
     Their segments are written anew without them, and freed pages of the manifest are zeroed. A
     keyed digest of each stays, so that they are not added again. The photographs themselves are not
-    touched. Copies of the index made before (backups, snapshots) still hold them.
+    touched. Copies of the index made before (backups, snapshots) still hold them. What is named and
+    not in the index is said, with exit code 3; a SHA-256 is kept out all the same.
     """
     from wholecloth import indexes  # noqa: PLC0415
 
@@ -307,9 +308,17 @@ def erase(folder: Path, named: tuple[str, ...], vault: Path | None, as_json: boo
         click.echo(f"{done.pictures} erased")
         for name in done.not_found:
             click.echo(f"not in the index: {words.plain(name)}")
+    options.flush()
+    if done.not_found:  # somebody who asked to be taken out must not believe it by mistake
+        sys.exit(InputRefused.exit_code)
 
 
-@index.command(epilog="Example:  wholecloth index allow case-12.index 3f5a...")
+@index.command(
+    epilog=(
+        "Example:  wholecloth index allow archive.index "
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
+)
 @_folder
 @click.argument("digests", nargs=-1, required=True, metavar="SHA256...")
 @_vault
@@ -322,7 +331,7 @@ def allow(folder: Path, digests: tuple[str, ...], vault: Path | None) -> None:
     click.echo(f"{len(digests)} allowed; add the photographs again")
 
 
-@index.command(epilog="Example:  wholecloth index verify case-12.index")
+@index.command(epilog="Example:  wholecloth index verify archive.index")
 @_folder
 @_vault
 @options.as_json
@@ -346,7 +355,7 @@ def verify(folder: Path, vault: Path | None, as_json: bool) -> None:
     click.echo(f"holds: {pictures} pictures")
 
 
-@index.command(epilog="Example:  wholecloth index stats case-12.index")
+@index.command(epilog="Example:  wholecloth index stats archive.index")
 @_folder
 @_vault
 @options.as_json
@@ -370,7 +379,7 @@ def stats(folder: Path, vault: Path | None, as_json: bool) -> None:
     click.echo(f"refused    {found['refused']} files; {found['denied']} contents denied")
 
 
-@index.command(epilog="Example:  wholecloth index compact case-12.index")
+@index.command(epilog="Example:  wholecloth index compact archive.index")
 @_folder
 @_vault
 @options.as_json
@@ -386,7 +395,7 @@ def compact(folder: Path, vault: Path | None, as_json: bool) -> None:
         click.echo(f"{joined} segments joined")
 
 
-@index.command(epilog="Example:  wholecloth index merge all.index shard-1.index shard-2.index")
+@index.command(epilog="Example:  wholecloth index merge archive.index shard.index")
 @_folder
 @click.argument("others", nargs=-1, required=True, type=options.PATH, metavar="OTHER...")
 @_vault
