@@ -28,12 +28,14 @@ def create(
     per_hour: int = 0,
     vault: Path | None = None,
     like: Path | None = None,
+    postings: str = "",
 ) -> About:
     """Make an index and begin its log; see ``Index.create``.
 
     Args:
         folder, owner, purpose, may_ask, per_hour, vault: as there.
         like: folder of an index to share the secret of.
+        postings: address of a cluster to keep them in.
     """
     other = Index.open(like, vault=vault) if like is not None else None
     with Index.create(
@@ -44,6 +46,7 @@ def create(
         per_hour=per_hour,
         vault=vault,
         like=other,
+        postings=postings,
     ) as index:
         if other is not None:
             other.close()

@@ -17,9 +17,19 @@ from threadpoolctl import threadpool_limits
 
 from wholecloth import atomic
 from wholecloth.casework.custody import LOG, Action, Custody, parse
-from wholecloth.casework.output import FIGURE, MAP, RECORD, REPORT, SUFFIX, SUMMARY, Output
+from wholecloth.casework.output import (
+    FIGURE,
+    MAP,
+    RECORD,
+    REPORT,
+    SUFFIX,
+    SUMMARY,
+    Output,
+    withdraw,
+)
 from wholecloth.casework.verify import summary_bytes, verify
 from wholecloth.errors import (
+    AgeDoubt,
     FindingRefused,
     InputRefused,
     OutputRefused,
@@ -139,6 +149,7 @@ def examine_one(
     if coding is not None:
         coding.progress = clock
     source = file_source(published)
+    written: list[Path] = []
     target = Output.prepare(out, replace=replace) if out is not None else None
     try:
         _open_log(custody, target, said, candidates)
@@ -177,10 +188,13 @@ def examine_one(
         record["run"]["custody"] = custody.seal
         if target is not None:
             target.write(_logged(_files(examination, record), custody, RECORD))
+            written = [target.folder]
         clock("writing", 1, 1)
     except BaseException as error:
         if target is not None:
             target.undo()
+        if isinstance(error, AgeDoubt):
+            withdraw(written)  # the key was noticed only after the last file was in place
         if out_of_memory(error):
             raise memory_refused(str(published)) from error
         raise

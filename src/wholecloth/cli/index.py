@@ -14,7 +14,7 @@ import click
 
 from wholecloth.cli import options, stopping
 from wholecloth.cli.watch import Watch
-from wholecloth.errors import AgeDoubt, IndexDamaged, UsageRefused
+from wholecloth.errors import AgeDoubt, IndexDamaged, InputRefused, UsageRefused
 from wholecloth.share import words
 
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ def index() -> None:
     metavar="DIR",
     help="Share the secret of this index, so that the two can be merged.",
 )
+@click.option(
+    "--postings",
+    default="",
+    metavar="ADDRESS",
+    help="Keep postings in ClickHouse: clickhouse://user@host:port,.../database; the password is "
+    "in WHOLECLOTH_CLICKHOUSE_PASSWORD.",
+)
 @options.as_json
 def create(
     folder: Path,
@@ -89,6 +96,7 @@ def create(
     per_hour: int,
     vault: Path | None,
     like: Path | None,
+    postings: str,
     as_json: bool,
 ) -> None:
     """Make an empty index in a new folder.
@@ -107,6 +115,7 @@ def create(
         per_hour=per_hour,
         vault=vault,
         like=like,
+        postings=postings,
     )
     if as_json:
         _print({"index": _about(about)})
@@ -132,6 +141,12 @@ def create(
     help="Give pictures of 1000 px and more a second tier, for people cut out of groups.",
 )
 @click.option("--retry", is_flag=True, help="Read again what could not be read before.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of this Dask scheduler read them (tls://host:port); --jobs says how many "
+    "tasks are under way.",
+)
 @_vault
 @options.as_json
 @options.quiet
@@ -142,6 +157,7 @@ def add(
     jobs: int | None,
     detail: bool,
     retry: bool,
+    dask: str | None,
     vault: Path | None,
     as_json: bool,
     quiet: bool,
@@ -155,6 +171,7 @@ def add(
     if not paths and not lists:
         raise UsageRefused("PATH", "nothing to add", "name files or folders, or give --list FILE")
     from wholecloth import indexes  # noqa: PLC0415
+    from wholecloth.retrieval.index.elsewhere import executor_of  # noqa: PLC0415
 
     click.get_current_context().with_resource(stopping.armed())
     with Watch(quiet=quiet or as_json) as watch, indexes.opened(folder, vault, True) as opened:
@@ -163,6 +180,7 @@ def add(
             paths,
             lists=lists,
             jobs=jobs or os.cpu_count() or 1,
+            executor=executor_of(dask) if dask else None,
             detail=detail,
             retry=retry,
             progress=watch,
@@ -233,11 +251,13 @@ def find(
     if reveal is not None and not reveal.strip():
         raise UsageRefused("--reveal", "needs a reason", 'for example --reveal "case 12"')
     from wholecloth import indexes  # noqa: PLC0415
+    from wholecloth.intake.collect import Skipped  # noqa: PLC0415
     from wholecloth.retrieval.cache import FeatureCache  # noqa: PLC0415
 
     click.get_current_context().with_resource(stopping.armed())
     cache = FeatureCache.open() if use_cache else None
     rows: list[dict[str, Any]] = []
+    unread = number = 0
     with (
         Watch(quiet=quiet or as_json) as watch,
         closing(cache) if cache else nullcontext(),
@@ -249,6 +269,7 @@ def find(
         try:
             asked = indexes.ask(opened, files, reveal=reveal, log=log, cache=cache, progress=watch)
             for number, (answer, paths) in enumerate(asked, 1):
+                unread += isinstance(answer, Skipped)
                 if as_json:
                     rows.append(_row(answer, paths, about))
                 else:
@@ -260,6 +281,8 @@ def find(
     if as_json:
         _print(rows)
     options.flush()
+    if unread == number:
+        sys.exit(InputRefused.exit_code)
 
 
 @index.command(epilog="Example:  wholecloth index erase case-12.index photos/withdrawn.jpg")
