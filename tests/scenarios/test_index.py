@@ -79,6 +79,10 @@ def log(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
 
 
+def everything(folder: Path) -> bytes:
+    return b"".join(p.read_bytes() for p in folder.iterdir())
+
+
 def make(folder: Path, *paths: Path, how: tuple[object, ...] = ()) -> Path:
     """An index of these pictures."""
     did("index", "create", folder, *KEPT, *how)
@@ -267,6 +271,8 @@ def test_a_folder_is_asked_and_what_cannot_be_read_is_named(ground: Ground, tmp_
         assert row["error"]["item"].endswith(name)
         assert row["error"]["reason"]
     assert edit["verdict"] == "same_photo"
+    said = run("index", "find", ground.index, tmp_path / "none.jpg", "--json")
+    assert (said.code, len(said.json)) == (3, 1)  # nothing was asked
 
 
 def test_paths_are_shown_for_a_reason_that_is_logged_first(
@@ -375,14 +381,14 @@ def test_what_is_erased_is_not_found_and_does_not_come_back(
     photo = ground.photos / "deeper" / "903.jpg"
     digest = sha256(photo)
     assert ask(index, photo)[0]["results"][0]["sha256"] == digest
+    traces = (bytes.fromhex(digest), b"903.jpg")
+    assert all(trace in everything(index) for trace in traces)
     named = {"path": photo, "folder": photo.parent, "sha256": digest}[by]
     done = did("index", "erase", index, named, ground.photos / "none.jpg", "--json").json
     assert done == {"erased": 1, "not_found": [str(ground.photos / "none.jpg")]}
     (row,) = ask(index, photo)
     assert (row["verdict"], row["results"], row["of"]) == ("no_match", [], 3)
-    held = b"".join(p.read_bytes() for p in index.iterdir())
-    assert bytes.fromhex(digest) not in held
-    assert b"903.jpg" not in held
+    assert not any(trace in everything(index) for trace in traces)
 
     again = did("index", "add", index, ground.photos, "--json").json
     assert (again["added"], again["denied"], again["known"]) == (0, 1, 3)
@@ -583,6 +589,21 @@ def test_find_copies_works_on_an_index(ground: Ground, tmp_path: Path) -> None:
     digests = [r["sha256"] for r in both["items"]]
     assert len(digests) == len(set(digests))
     assert {r["sha256"] for r in both["items"] if r["verdict"] == "edit"} == matched
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="pictures of an index whose files are gone are counted as not examined, and no more",
+)
+def test_find_copies_names_what_it_cannot_read_of_an_index(ground: Ground, tmp_path: Path) -> None:
+    posts = tmp_path / "posts"
+    shutil.copytree(ground.photos, posts)
+    folder = make(tmp_path / "index", posts)
+    (posts / "original.jpg").unlink()
+    record = did("find-copies", ground.original, "--in", folder, "--json").json
+    assert record["indexes"][0]["pictures"] == 4
+    # A copy, by its digest, or at least unread.
+    assert sha256(ground.original) in {r["sha256"] for r in record["items"]}
 
 
 @pytest.fixture(autouse=True)
