@@ -27,12 +27,18 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 LEDGER = Path(__file__).parent / "parameters.md"
-PACKAGES = ("wholecloth.localisation", "wholecloth.registration")
+PACKAGES = ("wholecloth.localisation", "wholecloth.registration", "wholecloth.retrieval.index")
 MODULES = (
+    "wholecloth.copies",
+    "wholecloth.originals",
     "wholecloth.retrieval.area",
+    "wholecloth.retrieval.coding",
     "wholecloth.retrieval.features",
     "wholecloth.retrieval.linear",
+    "wholecloth.retrieval.score",
+    "wholecloth.retrieval.selection",
     "wholecloth.retrieval.verify",
+    "wholecloth.retrieval.vocabulary",
     "wholecloth.weighing.derivation",
     "wholecloth.weighing.generations",
     "wholecloth.weighing.lookalike",
