@@ -115,7 +115,14 @@ def find_copies(
             custody.add("listed", "queue", files=len(collected.sources))
             reader = Reader(collected.sources, pool, None, cache, paranoid=paranoid)
             own = Reader([source], pool, FeatureStore())
-            items = _Queue(reference, own, reader, progress).examined()
+            items = [
+                _exchanged(item, source, asked)
+                for item, source in zip(
+                    _Queue(reference, own, reader, progress).examined(),
+                    collected.sources,
+                    strict=True,
+                )
+            ]
             left_out = _left_out(collected)
         record = _record(reference, items, left_out, asked)
         for item in record["items"]:
@@ -252,6 +259,12 @@ class _Asked:
     about: About
     pictures: int
     sources: tuple[Source, ...]
+    added_as: dict[str, str]
+    """Path → SHA-256 as it was added."""
+    gone: int
+    """Likely pictures whose files are not where they were added."""
+    holds_original: bool
+    """Whether the original's own bytes are in it."""
 
 
 _FROM_INDEX = 200
@@ -274,16 +287,28 @@ def _asked(folder: Path, reference: Picture, vault: Path | None) -> _Asked:
             *(r.image for r in index.rank(reference.pixels, _FROM_INDEX)),
             *(r.image for r in index.rank(reference.pixels, _FROM_INDEX, "detail")),
         )
-        places = [index.manifest.places_of(image) for image in dict.fromkeys(ranked)]
-        sources = []
-        for paths in places:
-            for path in paths:
+        own = index.manifest.by_sha256(bytes.fromhex(reference.digests.sha256))
+        sources: list[Source] = []
+        added_as: dict[str, str] = {}
+        likely = list(dict.fromkeys(ranked))
+        for image in likely:
+            for path in index.manifest.places_of(image):
                 try:
                     sources.append(file_source(Path(path)))
-                    break
                 except InputRefused:
                     continue
-        return _Asked(about, len(index), tuple(sources))
+                added_as[path] = index.sha256_of(image)
+                break
+        gone = len(likely) - len(sources)
+        return _Asked(about, len(index), tuple(sources), added_as, gone, own is not None)
+
+
+def _exchanged(item: _Item, source: Source, asked: Sequence[_Asked]) -> _Item:
+    """An item of an index that is not what was added is not examined as if it were."""
+    added = next((a.added_as[source.path] for a in asked if source.path in a.added_as), None)
+    if added is None or item.sha256 in (None, added):
+        return item
+    return _Item(item.sha256, "unread", "the file there is another one than was added to the index")
 
 
 def _with(collected: Collected, asked: Sequence[_Asked]) -> Collected:
@@ -327,6 +352,8 @@ def _record(
                 "purpose": a.about.purpose,
                 "pictures": a.pictures,
                 "examined": len(a.sources),
+                "gone": a.gone,
+                "holds_original": a.holds_original,
             }
             for a in asked
         ],

@@ -118,8 +118,8 @@ def ask(
         progress: called with (stage, done, of).
 
     Yields:
-        An answer, or why a file could not be read; and, with ``reveal``, the paths of the results
-        by SHA-256.
+        An answer, or why there is none (a file that cannot be read, the hourly limit); and, with
+        ``reveal``, the paths of the results by SHA-256.
 
     Raises:
         IndexRefused: whoever is working may not ask, or has asked too often this hour.
@@ -127,21 +127,24 @@ def ask(
     """
     about, path = index.about, log or _log(index)
     ledger.may_ask(index.folder, about.may_ask)
-    ledger.left_this_hour(path, about.per_hour)
+    left = ledger.left_this_hour(path, about.per_hour)
     if reveal is not None:
         if not reveal.strip():
             raise UsageRefused("--reveal", "needs a reason", "say why paths are shown")
         ledger.note(path, "names_shown", "results", reason=reveal.strip())
-    for said in find(index, _pictures(files), cache=cache, progress=progress):
+    pictures = _pictures(files)
+    for said in find(index, pictures[:left], cache=cache, progress=progress):
         if isinstance(said, Skipped):
             yield said, {}
             continue
-        ledger.left_this_hour(path, about.per_hour)
         ledger.note(path, "asked", index.mark(said.query_sha256), verdict=said.verdict)
         shown: dict[str, list[str]] = {}
         if reveal is not None:
             shown = {r.sha256: index.manifest.places_of(r.image) for r in said.results}
         yield said, shown
+    for late in pictures[left:]:
+        reason = f"was not asked: {about.per_hour} questions an hour are the limit of this index"
+        yield Skipped(str(late), reason, "unread"), {}
 
 
 def erase(index: Index, named: Sequence[str]) -> Erased:

@@ -43,6 +43,9 @@ SMALL_SIDE = 150
 """Pictures with a shorter long side are found again less often (see docs/measured.md)."""
 
 
+_EXCHANGED = "the file there is another one than was added"
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """One photograph of the index that was compared with the picture asked for."""
@@ -207,6 +210,10 @@ def answer(
     by_name = {source.name: i for i, source in enumerate(shortlist.sources)}
     for skipped in found.skipped:
         lost[shortlist.images[by_name[skipped.name]]] = skipped.reason
+    for i, sha256 in found.digests:
+        image = shortlist.images[i]
+        if sha256 != index.sha256_of(image):
+            lost.setdefault(image, _EXCHANGED)
     results.sort(key=lambda r: (_ORDER.index(r.verdict), -(r.share or 0.0), -r.inliers))
     return Answer(
         published.digests.sha256,
@@ -230,7 +237,7 @@ def _compared(
     except InputRefused as error:
         return error.reason
     if original.digests.sha256 != sha256:
-        return "the file there is another one than was added"
+        return _EXCHANGED
     compared = compare(original, published, lead.verified)
     return Result(
         image,

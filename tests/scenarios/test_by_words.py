@@ -213,14 +213,7 @@ def test_both_sources_of_a_composite_are_found(
     assert named == [{"donor.jpg", "host.jpg"}] * 2
 
 
-ALONE = pytest.mark.xfail(
-    strict=True,
-    reason="of one large candidate every word is a stop word in the detail tier, so that the tier "
-    "is of no use to it",
-)
-
-
-@pytest.mark.parametrize("large", [2, pytest.param(1, marks=ALONE)])
+@pytest.mark.parametrize("large", [2, 1])
 def test_one_thing_cut_out_of_a_large_candidate_is_found_by_its_detail(
     few: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: int
 ) -> None:

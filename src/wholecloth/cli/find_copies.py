@@ -130,6 +130,10 @@ def _show(record: dict[str, Any], names: dict[str, str], out: Path | None) -> No
     for row in record["indexes"]:
         about = f"index {row['id']}, kept by {row['owner']} for: {row['purpose']}"
         click.echo(words.plain(f"{about}; {row['examined']} of {row['pictures']} examined"))
+        if row["gone"]:
+            click.echo(f"{row['gone']} likely ones are not where they were added: not examined")
+        if row["holds_original"]:
+            click.echo("the original's own bytes are in it")
     for row in record["left_out"]:
         click.echo(f"left out: {row['count']} {row['kind']} ({words.plain(row['reason'])})")
     if out is not None:

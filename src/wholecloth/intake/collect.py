@@ -148,6 +148,9 @@ def walk(top: Path, skipped: list[Skipped]) -> Iterator[tuple[Path, str]]:
         if folder.name.endswith(".wholecloth") and "record.json" in names:
             skipped.append(Skipped(str(folder), "an earlier result of wholecloth", "own_output"))
             continue
+        if {"manifest.sqlite", "manifest.seal"} <= set(names):
+            skipped.append(Skipped(str(folder), "an index of wholecloth", "own_output"))
+            continue
         for name in names:
             yield folder / name, str(folder / name)
         subfolders = []

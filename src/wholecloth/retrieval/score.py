@@ -28,6 +28,8 @@ point in a hundred."""
 _SIGMA = 11.0
 _ONE = 1024
 """Weight of distance 0."""
+_FEW = 100
+"""Pictures below which frequency says nothing yet.  Chosen, not fitted."""
 _RARITY = 16.0
 """Whole numbers per squared natural logarithm."""
 
@@ -65,9 +67,10 @@ def asked(coded: Coded) -> Asked:
 def rarity(frequency: NDArray[np.int64], pictures: int) -> NDArray[np.int64]:
     """Weight per word from its number of postings: 16 × ln² of (pictures + 1) / (postings + 1).
 
-    A word with as many postings as there are pictures weighs nothing: it is a stop word.
+    A word with as many postings as there are pictures weighs nothing: it is a stop word.  Fewer
+    than ``_FEW`` pictures are counted as so many: in an index of one, every word would be one.
     """
-    ratio = np.log((pictures + 1) / (np.asarray(frequency, np.float64) + 1))
+    ratio = np.log((max(pictures, _FEW) + 1) / (np.asarray(frequency, np.float64) + 1))
     return np.rint(_RARITY * np.maximum(ratio, 0) ** 2).astype(np.int64)
 
 

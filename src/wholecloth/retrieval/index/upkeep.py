@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from wholecloth.errors import IndexRefused, OutputRefused
-from wholecloth.intake.decode import Progress
+from wholecloth.intake.collect import file_source
+from wholecloth.intake.decode import Progress, digest_of
 from wholecloth.retrieval.clickhouse import ClickHouse
 from wholecloth.retrieval.index import remnants, stores
 from wholecloth.retrieval.index.folder import METHOD, Index
@@ -303,6 +304,8 @@ def _named(index: Index, name: str) -> list[ImageRow]:
     place = manifest.place(path)
     ids = [place[0]] if place is not None else manifest.under(path)
     found = [manifest.image(i) for i in ids]
+    if not ids and os.path.isfile(path):  # the same file by another name
+        found = [manifest.by_sha256(bytes.fromhex(digest_of(file_source(Path(path)))))]
     return [row for row in found if row is not None]
 
 
