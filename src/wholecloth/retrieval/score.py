@@ -22,7 +22,7 @@ from wholecloth.retrieval.vocabulary import BITS, WORDS, Coded
 VERSION = "hamming-1"
 
 NEAR = 40
-"""Signatures further apart say nothing: of unrelated ones, one in 19 000 is nearer (binomial,
+"""Signatures further apart say nothing: of unrelated ones, one in 170 000 is nearer (binomial,
 128 fair bits).  Reference measurement: 40 and σ 11 as good as 44 and 13 or 50 and 16, within one
 point in a hundred."""
 _SIGMA = 11.0
