@@ -214,7 +214,15 @@ def answer(
         image = shortlist.images[i]
         if sha256 != index.sha256_of(image):
             lost.setdefault(image, _EXCHANGED)
-    results.sort(key=lambda r: (_ORDER.index(r.verdict), -(r.share or 0.0), -r.inliers))
+    exact = published.digests.sha256
+    results.sort(
+        key=lambda r: (
+            _ORDER.index(r.verdict),
+            r.sha256 != exact,
+            -(r.share or 0.0),
+            -r.inliers,
+        )
+    )
     return Answer(
         published.digests.sha256,
         results[0].verdict if results else "no_match",

@@ -121,15 +121,16 @@ class _Run:
         """Paths that have to be read: not those kept with the same file identity."""
         manifest = self._index.manifest
         for path in paths:
-            self._tick()
             stat = identity(bulk.stat_of(path))
             known = manifest.place(path)
             if known is not None and stat and known[1] == stat:
                 self._done.known += 1
+                self._tick()
                 continue
             refused = manifest.refused(path)
             if refused is not None and stat and refused[0] == stat and not self._retry:
                 self._done.skipped.append(Skipped(path, refused[1], refused[2]))  # type: ignore[arg-type]
+                self._tick()
                 continue
             yield path
 
@@ -139,6 +140,7 @@ class _Run:
 
     def take(self, one: Taken | Left) -> None:
         """Sort a result to where it goes; nothing is written yet."""
+        self._tick()
         if isinstance(one, Left):
             self._done.skipped.append(one.skipped)
             self._left.append(one)
