@@ -44,6 +44,9 @@ QUICK = FeatureSettings(side=512, count=1000)
 """First look at every candidate."""
 DEEP = FeatureSettings(side=1400, count=2500)
 """Before "no original" is said: one person cropped out of a group photograph needs it."""
+WHOLE = FeatureSettings(side=2000, count=8000)
+"""The likeliest of a shortlist, where even that gave little: 24 cut-outs of 6 % of photographs, the
+true pair given, were verified with 12 and more effective inliers in 6, 9 and 11 with the three."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from wholecloth.intake.collect import Skipped
 from wholecloth.intake.decode import Progress
 from wholecloth.model.media import RGB, Mask, Picture
-from wholecloth.retrieval.features import DEEP, QUICK, FeatureSettings, extract
+from wholecloth.retrieval.features import DEEP, QUICK, WHOLE, FeatureSettings, extract
 from wholecloth.retrieval.reading import Read, Reader
 from wholecloth.retrieval.verify import Verified
 
@@ -41,6 +41,9 @@ _NEAREST = 4
 """The first of a shortlist are looked at closer however small they are …"""
 _CLOSER = 12
 """… and so many candidates of a shortlist in all; each costs a third of a second."""
+_LITTLE, _LAST = 12, 4
+"""With fewer effective inliers than the first, so many at most are looked at whole: the best so
+far, and the first by detail and by the whole picture.  It costs three quarters of a second each."""
 
 
 class Shortlist(Protocol):
@@ -127,6 +130,8 @@ def search(
     identical = tuple(k.index for k in read if k.read.sha256 == own)
     leads = _leads(read, "quick", identical)
     deep: list[_Looked] = []
+    closer: list[int] = []
+    nearest: list[int] = []
     if not any(lead.verified.effective >= STRONG for lead in leads):
         large = [k.index for k in read if k.read.pixels > DEEP_FROM_PIXELS]
         again = [i for i in large if i not in identical]
@@ -138,6 +143,12 @@ def search(
         if again:
             deep = run.look(again, DEEP)
             leads = _merge(leads, _leads(deep, "deep", identical))
+        if shortlist is not None and not any(k.verified.effective >= _LITTLE for k in leads):
+            best = sorted(deep, key=lambda k: -(k.verified.effective if k.verified else 0))
+            likely = (*(k.index for k in best[:1]), *closer[:2], *nearest[:1])
+            last = [i for i in dict.fromkeys(likely) if i not in identical][:_LAST]
+            whole = run.look(last, WHOLE, asked=DEEP)
+            leads = _merge(leads, _leads(whole, "deep", identical))
     leads.sort(key=lambda lead: (-lead.verified.effective, lead.index))
     seen = {k.index: k.read.sha256 for k in (*read, *deep)}
     unseen = 0
@@ -204,10 +215,18 @@ class _Run:
         return looked
 
     def look(
-        self, indices: Sequence[int], settings: FeatureSettings, before: int = 0, of: int = 0
+        self,
+        indices: Sequence[int],
+        settings: FeatureSettings,
+        before: int = 0,
+        of: int = 0,
+        asked: FeatureSettings | None = None,
     ) -> list[_Looked]:
-        """Match the published picture with these candidates; refusals go to ``skipped``."""
-        query = extract(self.published.pixels, settings)
+        """Match the published picture with these candidates; refusals go to ``skipped``.
+
+        ``asked``: at which size the published picture is taken, where it is another one.
+        """
+        query = extract(self.published.pixels, asked or settings)
         own = self.published.digests.sha256
         stage = "looking at candidates" if settings is QUICK else "looking closer"
 

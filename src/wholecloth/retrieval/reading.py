@@ -17,7 +17,15 @@ from wholecloth.intake.collect import Skipped, identity_now
 from wholecloth.intake.decode import WorkerPool, digest_of
 from wholecloth.model.media import Source
 from wholecloth.retrieval.cache import FeatureCache, fingerprint
-from wholecloth.retrieval.features import DEEP, QUICK, VERSION, Features, FeatureSettings, extract
+from wholecloth.retrieval.features import (
+    DEEP,
+    QUICK,
+    VERSION,
+    WHOLE,
+    Features,
+    FeatureSettings,
+    extract,
+)
 from wholecloth.retrieval.verify import VERSION as VERIFY_VERSION
 from wholecloth.retrieval.verify import Verified, verify
 
@@ -116,7 +124,7 @@ class Reader:
     def forget(self, index: int) -> None:
         """A candidate turned out to be another file than was read."""
         self._store.forget(index)
-        for settings in (QUICK, DEEP):
+        for settings in (QUICK, DEEP, WHOLE):
             identity = self._identity(self.sources[index], settings)
             if self._cache is not None and identity is not None:
                 self._cache.forget(identity)
