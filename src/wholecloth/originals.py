@@ -189,13 +189,9 @@ def answer(
     reader = Reader(shortlist.sources, pool, FeatureStore(), cache)
     found = search(published, reader, progress, shortlist)
     results, lost = [], dict(shortlist.lost)
-    for i in found.identical:
-        image = shortlist.images[i]
-        sha256 = published.digests.sha256
-        results.append(Result(image, sha256, "same_photo", 1.0, 0.0, 0, "the same bytes"))
-    own = index.manifest.by_sha256(bytes.fromhex(published.digests.sha256))
-    if own is not None and not results:
-        sha256 = published.digests.sha256
+    sha256 = published.digests.sha256
+    own = index.manifest.by_sha256(bytes.fromhex(sha256))
+    if own is not None:  # by what was added, whatever lies there now
         lost.pop(own.id, None)
         results.append(Result(own.id, sha256, "same_photo", 1.0, 0.0, 0, "the same bytes"))
     leads = found.leads[:MAX_COMPARED]

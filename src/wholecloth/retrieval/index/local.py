@@ -80,18 +80,7 @@ class LocalSegments:
 
     def near(self, hashes: Sequence[bytes], within: int) -> list[tuple[int, int]]:
         """Pictures by PDQ."""
-        wanted = np.frombuffer(b"".join(hashes), np.uint64).reshape(-1, 4)
-        found = []
-        for part in self._current():
-            kept = np.ascontiguousarray(part.segment.pdq).view(np.uint64)
-            away = np.full(len(kept), 256, np.int64)
-            for one in wanted:
-                bits = np.bitwise_count(kept ^ one).sum(axis=1, dtype=np.int64)
-                away = np.minimum(away, bits)
-            found += [
-                (int(part.segment.images[row]), int(away[row]))
-                for row in np.flatnonzero(away <= within)
-            ]
+        found = [h for p in self._current() for h in files.near_in(p.segment, hashes, within)]
         return sorted(found, key=lambda kept: (kept[1], kept[0]))
 
     def parts(self) -> list[_Open]:

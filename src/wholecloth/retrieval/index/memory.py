@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from wholecloth.retrieval.index.segment import MOST, Segment, build, joined, without
+from wholecloth.retrieval.index.segment import MOST, Segment, build, joined, near_in, without
 from wholecloth.retrieval.postings import Kept, TierName
 from wholecloth.retrieval.score import Asked, best
 
@@ -59,12 +59,3 @@ class Memory:
         """Pictures by PDQ."""
         found = [hit for s in self._segments for hit in near_in(s, hashes, within)]
         return sorted(found, key=lambda kept: (kept[1], kept[0]))
-
-
-def near_in(segment: Segment, hashes: Sequence[bytes], within: int) -> list[tuple[int, int]]:
-    """Pictures of one segment and their Hamming distances."""
-    kept = np.ascontiguousarray(segment.pdq).view(np.uint64)
-    away = np.full(len(kept), 8 * segment.pdq.shape[1], np.int64)
-    for one in np.frombuffer(b"".join(hashes), np.uint64).reshape(-1, 4):
-        away = np.minimum(away, np.bitwise_count(kept ^ one).sum(axis=1, dtype=np.int64))
-    return [(int(segment.images[r]), int(away[r])) for r in np.flatnonzero(away <= within)]

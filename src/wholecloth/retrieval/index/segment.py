@@ -178,6 +178,15 @@ def _by_picture(part: TierArrays, pictures: int) -> list[Coded]:
     ]
 
 
+def near_in(segment: Segment, hashes: Sequence[bytes], within: int) -> list[tuple[int, int]]:
+    """Pictures of one segment and their Hamming distances."""
+    kept = np.ascontiguousarray(segment.pdq).view(np.uint64)
+    away = np.full(len(kept), 8 * segment.pdq.shape[1], np.int64)
+    for one in np.frombuffer(b"".join(hashes), np.uint64).reshape(-1, 4):
+        away = np.minimum(away, np.bitwise_count(kept ^ one).sum(axis=1, dtype=np.int64))
+    return [(int(segment.images[r]), int(away[r])) for r in np.flatnonzero(away <= within)]
+
+
 def build(kept: Sequence[Kept]) -> Segment:
     """A segment in memory of these pictures."""
     kept = sorted(kept, key=lambda k: k.image)

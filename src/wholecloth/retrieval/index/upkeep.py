@@ -14,7 +14,7 @@ from wholecloth.intake.decode import Progress, digest_of
 from wholecloth.retrieval.clickhouse import ClickHouse
 from wholecloth.retrieval.index import remnants, stores
 from wholecloth.retrieval.index.folder import METHOD, Index
-from wholecloth.retrieval.index.manifest import ImageRow, Manifest
+from wholecloth.retrieval.index.manifest import NAME, ImageRow, Manifest
 from wholecloth.retrieval.index.segment import MOST, TIERS
 from wholecloth.retrieval.postings import Kept
 
@@ -322,6 +322,4 @@ def _flushed(index: Index, windows: Collection[bytes] | None) -> None:
 
 def is_index(path: Path) -> bool:
     """Whether a folder is an index of ours."""
-    from wholecloth.retrieval.index.manifest import NAME  # noqa: PLC0415
-
     return (path / NAME).is_file()
